@@ -1,0 +1,169 @@
+//! The answer to a query: a snapshot that the caller walks at leisure.
+
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use super::members;
+use super::slot::Slot;
+use super::view::View;
+use crate::change::Revision;
+use crate::clock::Tick;
+use crate::query::{Query, Scope};
+
+/// The records that met a query at one instant, in the order of their creation.
+///
+/// Nothing that changes later shows in it, but for [`Slot::last_seen`], which stays current.
+#[derive(Clone)]
+pub struct Discovery {
+    /// Mostly there is one, and then nothing is allocated for a list of them.
+    view: Option<Arc<View>>,
+    further: Vec<Arc<View>>,
+    now: Tick,
+    scope: Scope,
+    /// Live members of the views may have lapsed: look at each lease.
+    check: bool,
+    /// Conditions that the views do not answer.
+    filter: Option<Box<Query>>,
+}
+
+/// The records of a [`Discovery`], in the order of their creation within each namespace.
+pub struct Iter<'a> {
+    discovery: &'a Discovery,
+    after: Option<Revision>,
+    views: Views<'a>,
+    current: Option<Merged<'a>>,
+}
+
+type Views<'a> = std::iter::Chain<std::option::Iter<'a, Arc<View>>, std::slice::Iter<'a, Arc<View>>>;
+
+/// Live and other members of one view, merged.
+struct Merged<'a> {
+    live: Peekable<members::Iter<'a>>,
+    rest: Option<Peekable<members::Iter<'a>>>,
+}
+
+// === impl Discovery ===
+
+impl Discovery {
+    pub(super) fn new(now: Tick, query: &Query) -> Self {
+        let (view, further) = (None, Vec::new());
+        Self { view, further, now, scope: query.scope, check: false, filter: None }
+    }
+
+    pub(super) fn add(&mut self, (view, exact): (Arc<View>, bool)) {
+        self.check |= !exact && self.scope == Scope::Live;
+        if self.view.is_none() {
+            self.view = Some(view);
+        } else {
+            self.further.push(view);
+        }
+    }
+
+    pub(super) fn filter(&mut self, query: &Query) {
+        self.filter = Some(Box::new(query.clone()));
+    }
+
+    /// The instant of the call.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        if self.check || self.filter.is_some() {
+            return self.iter().count();
+        }
+        match self.scope {
+            Scope::Live => self.views().map(|view| view.live.len()).sum(),
+            Scope::All => self.views().map(|view| view.len()).sum(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// The records, namespace by namespace, each in the order of creation.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        self.iter_after(None)
+    }
+
+    /// The records created after `after`: the rest of a list whose first part was read before.
+    ///
+    /// Meant for queries within one namespace, where the order of creation is the order of the list.
+    #[must_use]
+    pub fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
+        Iter { discovery: self, after, views: self.views(), current: None }
+    }
+
+    fn views(&self) -> Views<'_> {
+        self.view.iter().chain(&self.further)
+    }
+
+    fn admits(&self, slot: &Slot) -> bool {
+        (!self.check || slot.is_live(self.now))
+            && self.filter.as_ref().is_none_or(|query| query.matches(slot.record()))
+    }
+}
+
+impl<'a> IntoIterator for &'a Discovery {
+    type Item = &'a Arc<Slot>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl std::fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|slot| &slot.record().key)).finish()
+    }
+}
+
+// === impl Iter ===
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Arc<Slot>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(current) = &mut self.current
+                && let Some(slot) = current.find(|slot| self.discovery.admits(slot))
+            {
+                return Some(slot);
+            }
+            let view = self.views.next()?;
+            let rest =
+                (self.discovery.scope == Scope::All).then(|| view.rest.iter_after(self.after));
+            self.current = Some(Merged {
+                live: view.live.iter_after(self.after).peekable(),
+                rest: rest.map(Iterator::peekable),
+            });
+        }
+    }
+}
+
+// === impl Merged ===
+
+impl<'a> Iterator for Merged<'a> {
+    type Item = &'a Arc<Slot>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(rest) = &mut self.rest else {
+            return self.live.next();
+        };
+        match (self.live.peek(), rest.peek()) {
+            (Some(live), Some(other)) if other.record().created < live.record().created => {
+                rest.next()
+            }
+            (None, Some(_)) => rest.next(),
+            _ => self.live.next(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! An ordered, shared set of slots whose copy is cheap: what a view is made of.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::slot::Slot;
+use crate::change::Revision;
+
+/// Slots in the order of their creation. Copies share what they have in common.
+#[derive(Clone)]
+pub(crate) enum Members {
+    /// Most sets are small: one array, read at memory speed.
+    Few(Arc<[Arc<Slot>]>),
+    /// The others share all but the path to what differs, so a change costs the same in any size.
+    Many(OrdMap<Revision, Arc<Slot>>),
+}
+
+/// Members after a point of the order.
+pub(crate) enum Iter<'a> {
+    Few(std::slice::Iter<'a, Arc<Slot>>),
+    Many(imbl::ordmap::RangedIter<'a, Revision, Arc<Slot>, imbl::shared_ptr::DefaultSharedPtr>),
+}
+
+/// A set of this size is no longer small.
+const FEW_MAX: usize = 32;
+/// A set that shrinks to this size is small again. Lower, so that it does not flip to and fro.
+const FEW_AGAIN: usize = 16;
+
+// === impl Members ===
+
+impl Members {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Few(slots) => slots.len(),
+            Self::Many(map) => map.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts the slot in its place, or in the place of an earlier version.
+    pub(crate) fn insert(&mut self, slot: &Arc<Slot>) {
+        let at = slot.record().created;
+        match self {
+            Self::Many(map) => {
+                map.insert(at, Arc::clone(slot));
+            }
+            Self::Few(slots) if slots.len() >= FEW_MAX => {
+                let all = slots.iter().map(|s| (s.record().created, Arc::clone(s)));
+                *self = Self::Many(all.chain([(at, Arc::clone(slot))]).collect());
+            }
+            Self::Few(slots) => {
+                let before = slots.partition_point(|s| s.record().created < at);
+                let after = slots.partition_point(|s| s.record().created <= at);
+                let parts = [&slots[..before], std::slice::from_ref(slot), &slots[after..]];
+                *slots = parts.concat().into();
+            }
+        }
+    }
+
+    /// Takes out whatever version of the record created at `at` is there.
+    pub(crate) fn remove(&mut self, at: Revision) {
+        match self {
+            Self::Few(slots) => {
+                if slots.iter().any(|s| s.record().created == at) {
+                    let kept = slots.iter().filter(|s| s.record().created != at);
+                    *slots = kept.map(Arc::clone).collect();
+                }
+            }
+            Self::Many(map) => {
+                map.remove(&at);
+                if map.len() <= FEW_AGAIN {
+                    *self = Self::Few(map.values().map(Arc::clone).collect());
+                }
+            }
+        }
+    }
+
+    pub(crate) fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
+        match self {
+            Self::Few(slots) => {
+                let from =
+                    after.map_or(0, |at| slots.partition_point(|s| s.record().created <= at));
+                Iter::Few(slots[from..].iter())
+            }
+            Self::Many(map) => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                Iter::Many(map.range((from, Bound::Unbounded)))
+            }
+        }
+    }
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self::Few(Arc::new([]))
+    }
+}
+
+// === impl Iter ===
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Arc<Slot>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Few(slots) => slots.next(),
+            Self::Many(map) => map.next().map(|(_, slot)| slot),
+        }
+    }
+}

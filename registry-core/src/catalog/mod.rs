@@ -1,0 +1,375 @@
+//! The only mutable structure: every record, and the ready answers to what may be asked.
+//!
+//! Readers take no lock: they find a slot or a view and hold on to it. There is one writer, the
+//! driver, and one entrance for it, [`Catalog::apply`].
+
+mod deadline;
+mod discovery;
+mod members;
+mod slot;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+pub(crate) use self::deadline::{Deadlines, Due};
+pub use self::discovery::{Discovery, Iter};
+pub(crate) use self::slot::Pulse;
+pub use self::slot::{Memo, Slot};
+use self::view::{Cell, View};
+use crate::change::{Change, Revision};
+use crate::clock::Tick;
+use crate::error::Invalid;
+use crate::limits;
+use crate::namespace::Rules;
+use crate::query::{Facet, Query, Scope, facets_of};
+
+type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Every record, and a view for each thing that records are found by.
+pub(crate) struct Catalog {
+    namespaces: ArcSwap<BTreeMap<Arc<str>, Arc<Namespace>>>,
+    /// The rules of namespaces that have none of their own.
+    default_rules: Rules,
+    /// Up to this instant every deadline has been looked at: see [`Deadlines`].
+    horizon: AtomicU64,
+    revision: AtomicU64,
+    len: AtomicUsize,
+    dirty: [Mutex<Vec<Arc<Pulse>>>; DIRTY_LISTS],
+}
+
+/// One collection of records with its own rules and its own views.
+pub(crate) struct Namespace {
+    pub(crate) name: Arc<str>,
+    pub(crate) rules: Rules,
+    records: Map<Arc<str>, Arc<Slot>>,
+    all: Arc<Cell>,
+    facets: [Map<Box<str>, Arc<Cell>>; Facet::COUNT],
+}
+
+/// One thing that happens to the catalog.
+pub(crate) enum Step<'a> {
+    /// The store has taken this change.
+    Change(&'a Change),
+    /// The record's place among live and other records follows its pulse again.
+    Relist(&'a Arc<Slot>),
+}
+
+/// Heartbeats of many threads spread over so many lists.
+const DIRTY_LISTS: usize = 16;
+
+// === impl Catalog: reading ===
+
+impl Catalog {
+    pub(crate) fn new(namespaces: HashMap<String, Rules>, default_rules: Rules) -> Self {
+        let namespaces = namespaces.into_iter().map(|(name, rules)| {
+            let namespace = Namespace::new(Arc::from(name.as_str()), rules);
+            (Arc::clone(&namespace.name), namespace)
+        });
+        Self {
+            namespaces: ArcSwap::from_pointee(namespaces.collect()),
+            default_rules,
+            horizon: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
+            len: AtomicUsize::new(0),
+            dirty: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    pub(crate) fn get(&self, namespace: &str, id: &str) -> Option<Arc<Slot>> {
+        self.namespaces.load().get(namespace)?.get(id)
+    }
+
+    pub(crate) fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.namespaces.load().get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        Revision(self.revision.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// What meets the query at `now`, which the caller has read before this call.
+    pub(crate) fn discover(&self, query: &Query, now: Tick) -> Discovery {
+        let horizon = Tick(self.horizon.load(Ordering::SeqCst));
+        let namespaces = self.namespaces.load();
+        let mut found = Discovery::new(now, query);
+        match &query.namespace {
+            Some(name) => {
+                if let Some(namespace) = namespaces.get(name.as_str()) {
+                    namespace.collect(query, now, horizon, &mut found);
+                }
+            }
+            None => {
+                for namespace in namespaces.values() {
+                    namespace.collect(query, now, horizon, &mut found);
+                }
+            }
+        }
+        found
+    }
+
+    /// Takes note of a heartbeat whose beat is to be kept.
+    pub(crate) fn soil(&self, pulse: &Arc<Pulse>) {
+        if pulse.soil() {
+            let list = &self.dirty[pulse.created.0 as usize % DIRTY_LISTS];
+            list.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(pulse));
+        }
+    }
+}
+
+// === impl Catalog: writing, by the driver alone ===
+
+impl Catalog {
+    /// The namespace, made now if it is new.
+    pub(crate) fn namespace_or_new(&self, name: &str) -> Result<Arc<Namespace>, Invalid> {
+        if let Some(namespace) = self.namespace(name) {
+            return Ok(namespace);
+        }
+        let mut all = BTreeMap::clone(&self.namespaces.load());
+        if all.len() >= limits::NAMESPACES_MAX {
+            let reason = format!("would be one more than the {} allowed", limits::NAMESPACES_MAX);
+            return Err(Invalid::new("namespace", reason));
+        }
+        let namespace = Namespace::new(Arc::from(name), self.default_rules.clone());
+        all.insert(Arc::clone(&namespace.name), Arc::clone(&namespace));
+        self.namespaces.store(Arc::new(all));
+        Ok(namespace)
+    }
+
+    /// Does every step, then shows the result to readers: each view is published once.
+    pub(crate) fn apply<'a>(&self, steps: impl IntoIterator<Item = Step<'a>>) {
+        let horizon = Tick(self.horizon.load(Ordering::SeqCst));
+        let namespaces = self.namespaces.load();
+        let mut drafts = Drafts::default();
+        for step in steps {
+            match step {
+                Step::Relist(slot) => {
+                    let key = &slot.record().key;
+                    if let Some(namespace) = namespaces.get(key.namespace()) {
+                        drafts.put(namespace, slot, horizon);
+                    }
+                }
+                Step::Change(change) => {
+                    let key = change.key();
+                    self.revision.fetch_max(change.revision.0, Ordering::AcqRel);
+                    if let Some(namespace) = namespaces.get(key.namespace()) {
+                        self.change(namespace, change, horizon, &mut drafts);
+                    }
+                }
+            }
+        }
+        drafts.publish();
+    }
+
+    /// Skips to `revision`: what led there is not told change by change.
+    pub(crate) fn skip_to(&self, revision: Revision) {
+        self.revision.fetch_max(revision.0, Ordering::AcqRel);
+    }
+
+    /// The pulses that have beaten since the last call.
+    pub(crate) fn take_dirty(&self) -> Vec<Arc<Pulse>> {
+        let lists = self.dirty.iter();
+        lists
+            .flat_map(|list| {
+                std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
+            })
+            .collect()
+    }
+
+    /// Every slot of every namespace.
+    pub(crate) fn everything(&self) -> Vec<Arc<View>> {
+        self.namespaces.load().values().map(|namespace| namespace.all.load()).collect()
+    }
+
+    fn change(
+        &self,
+        namespace: &Arc<Namespace>,
+        change: &Change,
+        horizon: Tick,
+        drafts: &mut Drafts,
+    ) {
+        let records = namespace.records.pin();
+        if let Some(before) = &change.before {
+            let gone = change
+                .after
+                .as_ref()
+                .is_none_or(|after| after.record().created != before.record().created);
+            if gone {
+                before.pulse().remove();
+            }
+            drafts.remove(namespace, before, change.after.as_deref());
+        }
+        match &change.after {
+            Some(after) => {
+                after.pulse().set_lease(after.record(), &namespace.rules);
+                if records.insert(after.record().key.shared_id(), Arc::clone(after)).is_none() {
+                    self.len.fetch_add(1, Ordering::Relaxed);
+                }
+                drafts.put(namespace, after, horizon);
+            }
+            None => {
+                if records.remove(change.key().id()).is_some() {
+                    self.len.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// The cells that show this record.
+    fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {
+        let namespace = self.namespace(slot.record().key.namespace());
+        namespace.map(|namespace| namespace.cells(slot)).unwrap_or_default()
+    }
+
+    fn set_horizon(&self, horizon: Tick) {
+        self.horizon.store(horizon.0, Ordering::SeqCst);
+    }
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    fn new(name: Arc<str>, rules: Rules) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            rules,
+            records: Map::default(),
+            all: Arc::new(Cell::new()),
+            facets: std::array::from_fn(|_| Map::default()),
+        })
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Slot>> {
+        self.records.pin().get(id).map(Arc::clone)
+    }
+
+    /// Adds the smallest view that holds every match; the query filters what is left to decide.
+    fn collect(&self, query: &Query, now: Tick, horizon: Tick, found: &mut Discovery) {
+        let indexed = |name: &str| self.rules.indexed_labels.iter().any(|label| label == name);
+        let all_indexed = query.labels.iter().all(|(name, _)| indexed(name));
+        let conditions = query.conditions();
+        let mut best: Option<(Arc<View>, bool)> = None;
+        for (facet, text) in query.facets() {
+            if facet == Facet::Label && !all_indexed {
+                continue;
+            }
+            let cell = self.facets[facet as usize].pin().get(&*text).map(Arc::clone);
+            let Some(cell) = cell else { return };
+            let candidate = cell.load_at(now, horizon);
+            let size = |view: &View| match query.scope {
+                Scope::Live => view.live.len(),
+                Scope::All => view.len(),
+            };
+            if best.as_ref().is_none_or(|(view, _)| size(&candidate.0) < size(view)) {
+                best = Some(candidate);
+            }
+        }
+        if conditions > 1 || best.is_none() && conditions > 0 {
+            found.filter(query);
+        }
+        found.add(best.unwrap_or_else(|| self.all.load_at(now, horizon)));
+    }
+
+    fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {
+        let facets = facets_of(slot.record(), &self.rules.indexed_labels);
+        let cells = facets.filter_map(|(facet, text)| {
+            self.facets[facet as usize].pin().get(&*text).map(Arc::clone)
+        });
+        std::iter::once(Arc::clone(&self.all)).chain(cells).collect()
+    }
+}
+
+// === Drafts: the views of one batch before they are published ===
+
+/// Views being changed, each once however many of a batch's steps concern it.
+#[derive(Default)]
+struct Drafts(HashMap<Place, Draft, foldhash::fast::RandomState>);
+
+/// Which view of which namespace; `None` is the one of all records.
+type Place = (Arc<str>, Option<(Facet, Box<str>)>);
+
+struct Draft {
+    namespace: Arc<Namespace>,
+    cell: Arc<Cell>,
+    view: View,
+    /// The cell is not among the namespace's yet.
+    new: bool,
+}
+
+impl Drafts {
+    fn put(&mut self, namespace: &Arc<Namespace>, slot: &Arc<Slot>, horizon: Tick) {
+        let closing = slot.lease().live_until().filter(|until| *until <= horizon);
+        let put = |draft: &mut Draft| {
+            if let Some(until) = closing {
+                draft.cell.close_by(until);
+            }
+            draft.view.put(slot);
+        };
+        put(self.draft(namespace, None));
+        for (facet, text) in facets_of(slot.record(), &namespace.rules.indexed_labels) {
+            put(self.draft(namespace, Some((facet, text.into()))));
+        }
+    }
+
+    /// Takes `before` out of every view that `after` does not stand in.
+    fn remove(&mut self, namespace: &Arc<Namespace>, before: &Slot, after: Option<&Slot>) {
+        let labels = &namespace.rules.indexed_labels;
+        let at = before.record().created;
+        let same = after.filter(|after| after.record().created == at);
+        if same.is_none() {
+            self.draft(namespace, None).view.remove(at);
+        }
+        for (facet, text) in facets_of(before.record(), labels) {
+            let stays = same.is_some_and(|after| {
+                facets_of(after.record(), labels).any(|kept| kept == (facet, text.clone()))
+            });
+            if !stays {
+                self.draft(namespace, Some((facet, text.into()))).view.remove(at);
+            }
+        }
+    }
+
+    fn draft(
+        &mut self,
+        namespace: &Arc<Namespace>,
+        place: Option<(Facet, Box<str>)>,
+    ) -> &mut Draft {
+        self.0.entry((Arc::clone(&namespace.name), place)).or_insert_with_key(|(_, place)| {
+            let known = match place {
+                None => Some(Arc::clone(&namespace.all)),
+                Some((facet, text)) => {
+                    namespace.facets[*facet as usize].pin().get(&**text).map(Arc::clone)
+                }
+            };
+            let new = known.is_none();
+            let cell = known.unwrap_or_else(|| Arc::new(Cell::new()));
+            let view = View::clone(&cell.load());
+            Draft { namespace: Arc::clone(namespace), cell, view, new }
+        })
+    }
+
+    fn publish(self) {
+        for ((_, place), draft) in self.0 {
+            let empty = draft.view.is_empty();
+            if !(draft.new && empty) {
+                draft.cell.publish(draft.view);
+            }
+            // A view of nothing is not kept, so that values nobody carries any more cost nothing.
+            if let Some((facet, text)) = place {
+                let facets = draft.namespace.facets[facet as usize].pin();
+                match (draft.new, empty) {
+                    (true, false) => drop(facets.insert(text, draft.cell)),
+                    (false, true) => drop(facets.remove(&*text)),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One record as the catalog holds it: an immutable version, and the pulse all versions share.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::change::Revision;
+use crate::clock::{Tick, Timestamp};
+use crate::lease::{Beat, Lease, Standing, Ttl};
+use crate::namespace::Rules;
+use crate::record::{Key, Record, State};
+
+/// One version of a record, shared by everyone who reads it.
+#[derive(Debug)]
+pub struct Slot {
+    record: Record,
+    pulse: Arc<Pulse>,
+    memo: Memo,
+}
+
+/// What heartbeats move. Shared by all versions of a record, from its creation to its removal.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    pub(crate) key: Key,
+    pub(crate) created: Revision,
+    last_seen: AtomicI64,
+    renewed: AtomicU64,
+    /// [`NO_LEASE`] where none runs.
+    ttl_ms: AtomicU64,
+    /// Set while the record is known to have lapsed. Its heartbeats then go through the commit
+    /// loop, because they must put it back where readers look.
+    lapsed: AtomicBool,
+    /// Set while it waits for the next flush of renewals.
+    dirty: AtomicBool,
+    /// Set when the record is gone for good.
+    removed: AtomicBool,
+    /// Where the deadlines hold it: see [`Deadlines`](super::deadline::Deadlines).
+    pub(super) armed: AtomicU64,
+}
+
+/// Room for what a front end makes of a record once per change, such as its rendered form.
+///
+/// The registry does not know what is in it. It lives and dies with one version of the record.
+#[derive(Default)]
+pub struct Memo(OnceLock<Box<dyn Any + Send + Sync>>);
+
+const NO_LEASE: u64 = u64::MAX;
+
+// === impl Slot ===
+
+impl Slot {
+    pub(crate) fn new(record: Record, pulse: Arc<Pulse>) -> Arc<Self> {
+        Arc::new(Self { record, pulse, memo: Memo::default() })
+    }
+
+    /// The record as of its latest change.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// When it was last heard of.
+    #[must_use]
+    pub fn last_seen(&self) -> Timestamp {
+        self.pulse.last_seen()
+    }
+
+    /// What its lease says at `now`, which is an instant of [`Registry::now`](crate::Registry::now).
+    #[must_use]
+    pub fn standing(&self, now: Tick) -> Standing {
+        self.pulse.lease().standing(now)
+    }
+
+    /// Its lease as of the last renewal.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.pulse.lease()
+    }
+
+    /// Whether it may be used at `now`: running, and heard of within its lease.
+    #[must_use]
+    pub fn is_live(&self, now: Tick) -> bool {
+        self.record.declared.state == State::Running && self.standing(now) != Standing::Stale
+    }
+
+    /// Room for what a front end makes of this version.
+    #[must_use]
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    /// Whether watchers were told that it is live: the latest announced standing, not the lease.
+    #[must_use]
+    pub fn is_announced_live(&self) -> bool {
+        self.record.declared.state == State::Running && self.record.lapsed_at.is_none()
+    }
+
+    /// Whether it stands among the live in every view.
+    pub(super) fn is_listed(&self) -> bool {
+        self.record.declared.state == State::Running && !self.pulse.is_lapsed()
+    }
+
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+}
+
+// === impl Pulse ===
+
+impl Pulse {
+    pub(crate) fn new(key: Key, created: Revision, beat: Beat) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            created,
+            last_seen: AtomicI64::new(beat.last_seen.0),
+            renewed: AtomicU64::new(beat.renewed.0),
+            ttl_ms: AtomicU64::new(NO_LEASE),
+            lapsed: AtomicBool::new(false),
+            dirty: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
+            armed: AtomicU64::new(0),
+        })
+    }
+
+    /// Heard of now. `false` if the record has lapsed: then the commit loop must hear of it too.
+    ///
+    /// The two sides of a race with [`lapse`](Self::lapse) each write first and read second, in one
+    /// total order, so at least one of them sees the other.
+    pub(crate) fn beat(&self, beat: Beat) -> bool {
+        self.last_seen.fetch_max(beat.last_seen.0, Ordering::Relaxed);
+        self.renewed.fetch_max(beat.renewed.0, Ordering::SeqCst);
+        !self.lapsed.load(Ordering::SeqCst)
+    }
+
+    /// Marks it as lapsed, unless a heartbeat came in between.
+    pub(crate) fn lapse(&self, now: Tick) -> bool {
+        self.lapsed.store(true, Ordering::SeqCst);
+        if self.lease().standing(now) == Standing::Stale {
+            return true;
+        }
+        self.lapsed.store(false, Ordering::SeqCst);
+        false
+    }
+
+    pub(crate) fn revive(&self) {
+        self.lapsed.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_lapsed(&self) -> bool {
+        self.lapsed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn last_seen(&self) -> Timestamp {
+        Timestamp(self.last_seen.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn lease(&self) -> Lease {
+        let ttl_ms = self.ttl_ms.load(Ordering::SeqCst);
+        Lease {
+            ttl: (ttl_ms != NO_LEASE).then_some(Ttl::from_ms(ttl_ms)),
+            renewed: Tick(self.renewed.load(Ordering::SeqCst)),
+        }
+    }
+
+    pub(crate) fn latest(&self) -> Beat {
+        Beat { last_seen: self.last_seen(), renewed: self.lease().renewed }
+    }
+
+    /// Takes over what a new version of the record says about its lease.
+    pub(crate) fn set_lease(&self, record: &Record, rules: &Rules) {
+        let ttl = rules.ttl(record.declared.term);
+        let ttl = ttl.filter(|_| record.declared.state.is_under_lease());
+        self.ttl_ms.store(ttl.map_or(NO_LEASE, Ttl::as_ms), Ordering::SeqCst);
+    }
+
+    /// Whether it was clean until now.
+    pub(crate) fn soil(&self) -> bool {
+        !self.dirty.load(Ordering::SeqCst) && !self.dirty.swap(true, Ordering::SeqCst)
+    }
+
+    /// Before its beat is read for the store: a later heartbeat makes it dirty again.
+    pub(crate) fn clean(&self) {
+        self.dirty.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove(&self) {
+        self.removed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+}
+
+// === impl Memo ===
+
+impl Memo {
+    /// What was made before, or `make`'s result, which is then kept.
+    ///
+    /// `None` if something of another type is kept already: make your own and keep it elsewhere.
+    pub fn get_or_init<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
+impl std::fmt::Debug for Memo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Memo(made)" } else { "Memo" })
+    }
+}

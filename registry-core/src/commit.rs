@@ -1,0 +1,242 @@
+//! The commit loop: what waits becomes one batch, one sync, one step of the catalog, many answers.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::catalog::{Due, Pulse, Slot, Step};
+use crate::change::{Cause, Change, Revision};
+use crate::driver::Driver;
+use crate::encoding::encode;
+use crate::error::{Error, Invalid};
+use crate::lease::Beat;
+use crate::limits;
+use crate::operation::{Decision, Done, Draft, Operation, Reply, Ticket};
+use crate::record::Key;
+use crate::recover;
+use crate::store::{Action, Expect, Outcome, StoreError, Write};
+
+/// A write on its way to the store.
+struct Pending {
+    key: Key,
+    draft: Draft,
+    reply: Option<Reply>,
+    beat: Beat,
+}
+
+// === impl Driver ===
+
+impl Driver {
+    /// Commits one batch of what waits. One operation a key: a second one waits for the first.
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
+        let (writes, pending) = self.batch();
+        if writes.is_empty() {
+            return Ok(());
+        }
+        match self.store.commit(writes).await {
+            Ok(outcomes) => self.applied(pending, &outcomes).await,
+            Err(StoreError::NotDone(reason)) => {
+                tracing::warn!(%reason, "the store did not take a batch");
+                self.failed(pending, &Error::Unavailable);
+                Ok(())
+            }
+            Err(StoreError::Unknown(reason)) => {
+                tracing::warn!(%reason, "the store did not say what became of a batch");
+                self.failed(pending, &Error::Unknown);
+                self.reload().await
+            }
+            Err(broken) => {
+                self.failed(pending, &Error::Unknown);
+                Err(broken)
+            }
+        }
+    }
+
+    fn batch(&mut self) -> (Vec<Write>, Vec<Pending>) {
+        let (mut writes, mut pending) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        let mut keys: HashSet<Key> = HashSet::new();
+        let mut later = VecDeque::new();
+        while writes.len() < limits::BATCH_OPERATIONS_MAX
+            && bytes < limits::BATCH_BYTES_MAX
+            && let Some(ticket) = self.waiting.pop_front()
+        {
+            if keys.contains(&ticket.key) {
+                later.push_back(ticket);
+            } else if let Some((write, one)) = self.decide(ticket) {
+                bytes += write.action.bytes();
+                keys.insert(one.key.clone());
+                writes.push(write);
+                pending.push(one);
+            }
+        }
+        later.append(&mut self.waiting);
+        self.waiting = later;
+        (writes, pending)
+    }
+
+    /// Answers the operation, or says what is to be written for it.
+    fn decide(&mut self, ticket: Ticket) -> Option<(Write, Pending)> {
+        let Ticket { key, operation, reply } = ticket;
+        let now = self.shared.timeline.now();
+        let catalog = &self.shared.catalog;
+        let draft = match operation.decide(&key, catalog, now, self.shared.timeline.wall()) {
+            Decision::Write(draft) => draft,
+            Decision::Refuse(error) => return answer(reply, Err(error)),
+            Decision::Nothing => return answer(reply, Err(Error::NotFound)),
+            Decision::Relist(slot) => {
+                self.relist(&slot);
+                return answer(reply, Ok(Done { slot, cause: Cause::Revived }));
+            }
+        };
+        let before = draft.before.as_ref();
+        let mut beat = before.map(|slot| slot.pulse().latest()).unwrap_or_default();
+        if draft.renews() {
+            beat = Beat { last_seen: beat.last_seen.max(draft.at), renewed: beat.renewed.max(now) };
+        }
+        let action = match &draft.record {
+            Some(record) => Action::Put { body: encode(record), beat },
+            None => Action::Delete,
+        };
+        if action.bytes() > limits::RECORD_BYTES_MAX {
+            let error = Invalid::too_long("record", action.bytes(), limits::RECORD_BYTES_MAX);
+            return answer(reply, Err(error.into()));
+        }
+        let modified = before.map(|slot| slot.record().modified);
+        let expect = modified.map_or(Expect::Absent, Expect::Modified);
+        let write = Write { key: key.clone(), expect, action };
+        Some((write, Pending { key, draft, reply, beat }))
+    }
+
+    /// Shows a record that has beaten; if it had been announced as lapsed, queues the news.
+    fn relist(&mut self, slot: &Arc<Slot>) {
+        slot.pulse().revive();
+        self.shared.catalog.apply([Step::Relist(slot)]);
+        self.deadlines.arm(&self.shared.catalog, slot);
+        if slot.record().lapsed_at.is_some() {
+            let operation = Operation::Due(Due::Revived(Arc::clone(slot.pulse())));
+            let key = slot.record().key.clone();
+            self.waiting.push_back(Ticket { key, operation, reply: None });
+        }
+    }
+
+    /// Shows what the store has taken, then answers.
+    async fn applied(
+        &mut self,
+        pending: Vec<Pending>,
+        outcomes: &[Outcome],
+    ) -> Result<(), StoreError> {
+        let mut changes = Vec::with_capacity(pending.len());
+        let mut answers = Vec::with_capacity(pending.len());
+        let mut refused = Vec::new();
+        for (one, outcome) in pending.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Done(revision) => {
+                    let change = Arc::new(self.change(one.draft, *revision, one.beat));
+                    answers.push((one.reply, Arc::clone(&change)));
+                    changes.push(change);
+                }
+                Outcome::Conflict => refused.push(one),
+            }
+        }
+        changes.sort_by_key(|change| change.revision);
+        self.shared.hub.tell(&self.shared.catalog, &changes);
+        self.flush.changed = true;
+        for change in &changes {
+            if let Some(slot) = &change.after {
+                self.deadlines.arm(&self.shared.catalog, slot);
+            }
+        }
+        for (reply, change) in answers {
+            answer(reply, Ok(Done { slot: Arc::clone(change.slot()), cause: change.cause }));
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(writes = refused.len(), "another writer has changed the store; reloading");
+        self.failed(refused, &Error::Unavailable);
+        self.reload().await
+    }
+
+    /// The change that a draft has become.
+    fn change(&self, draft: Draft, revision: Revision, beat: Beat) -> Change {
+        let renews = draft.renews();
+        let Draft { cause, at, before, record } = draft;
+        let after = record.map(|mut record| {
+            record.modified = revision;
+            let pulse = match &before {
+                Some(slot) => Arc::clone(slot.pulse()),
+                None => {
+                    record.created = revision;
+                    Pulse::new(record.key.clone(), revision, beat)
+                }
+            };
+            if renews {
+                // From now, not from before the commit: a lease begins when it can be seen.
+                pulse.beat(Beat { renewed: self.shared.timeline.now(), ..beat });
+                pulse.revive();
+            }
+            Slot::new(*record, pulse)
+        });
+        Change { revision, cause, at, before, after }
+    }
+
+    /// Tells the callers; what the driver itself wanted is decided anew after the next mark.
+    fn failed(&mut self, pending: Vec<Pending>, error: &Error) {
+        for one in pending {
+            if one.reply.is_none()
+                && let Some(slot) = &one.draft.before
+            {
+                let pulse = Arc::clone(slot.pulse());
+                let due = match one.draft.cause {
+                    Cause::Lapsed => Due::Lapsed(pulse),
+                    Cause::Revived => Due::Revived(pulse),
+                    _ => Due::Purge(pulse),
+                };
+                self.due.push_back((self.shared.timeline.now(), due));
+            }
+            answer(one.reply, Err(error.clone()));
+        }
+    }
+
+    /// Finds out what is true after the store could not say. Nothing is committed before that.
+    async fn reload(&mut self) -> Result<(), StoreError> {
+        let mut tries = 1;
+        let reloaded = loop {
+            match recover::reload(&self.shared, self.store.as_ref()).await {
+                Ok(reloaded) => break reloaded,
+                Err(StoreError::NotDone(_)) if tries < limits::RELOAD_TRIES_MAX => {
+                    let again = self.shared.timeline.now().after_ms(limits::RELOAD_PAUSE_MS);
+                    self.shared.timeline.reach(again).await;
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let now = self.shared.timeline.now();
+        self.flush.wanted |= !reloaded.due.is_empty();
+        self.due.extend(reloaded.due.into_iter().map(|due| (now, due)));
+        for slot in reloaded.slots {
+            self.deadlines.arm(&self.shared.catalog, &slot);
+        }
+        Ok(())
+    }
+}
+
+fn answer(reply: Option<Reply>, answer: Result<Done, Error>) -> Option<(Write, Pending)> {
+    if let Some(reply) = reply {
+        // A caller that has gone away does not want to know.
+        let _gone = reply.send(answer);
+    }
+    None
+}
+
+// === impl Action ===
+
+impl Action {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put { body, .. } => body.len(),
+            Self::Delete => 0,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Record ⇄ bytes at rest: versioned, and every version ever written can be read.
+//!
+//! The bytes are JSON, so that a person can read a store without us. Keys, revisions and beats are
+//! the store's own columns and not part of the body.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::Revision;
+use crate::clock::Timestamp;
+use crate::lease::{Term, Ttl};
+use crate::record::{Declared, Generation, Key, Record, Service, State};
+use crate::store::Stored;
+
+/// The version this build writes. It reads this one and all before.
+const VERSION: u32 = 1;
+
+/// A stored body that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It was written by a newer build.
+    #[error("record {key} has format {version}; this build reads up to {VERSION}: use a newer one")]
+    Newer {
+        /// Whose body it is.
+        key: Key,
+        /// The version it claims.
+        version: u32,
+    },
+    /// It is damaged.
+    #[error("record {key} is damaged: {reason}")]
+    Damaged {
+        /// Whose body it is.
+        key: Key,
+        /// What was found.
+        reason: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodyV1<'a> {
+    v: u32,
+    #[serde(borrow)]
+    generation: Cow<'a, str>,
+    registered_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lapsed_at: Option<i64>,
+    state: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    role: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    address: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    registered_by: Cow<'a, str>,
+    /// Absent: the namespace's default. 0: no lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<ServiceV1<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    document: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ServiceV1<'a> {
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+/// The record's body as it rests.
+#[must_use]
+pub fn encode(record: &Record) -> Vec<u8> {
+    let declared = &record.declared;
+    let services = declared.services.iter();
+    let body = BodyV1 {
+        v: VERSION,
+        generation: record.generation.as_str().into(),
+        registered_at: record.registered_at.0,
+        lapsed_at: record.lapsed_at.map(|at| at.0),
+        state: declared.state.as_str().into(),
+        name: declared.name.as_str().into(),
+        role: declared.role.as_str().into(),
+        address: declared.address.as_str().into(),
+        registered_by: declared.registered_by.as_str().into(),
+        ttl_ms: match declared.term {
+            Term::Default => None,
+            Term::Endless => Some(0),
+            Term::For(ttl) => Some(ttl.as_ms()),
+        },
+        services: services
+            .map(|s| ServiceV1 { name: s.name.as_str().into(), port: s.port })
+            .collect(),
+        capabilities: declared.capabilities.iter().map(|c| c.as_str().into()).collect(),
+        labels: declared
+            .labels
+            .iter()
+            .map(|(n, v)| (n.as_str().into(), v.as_str().into()))
+            .collect(),
+        document: declared.document.as_deref().map(Into::into),
+    };
+    serde_json::to_vec(&body).expect("text, numbers and maps with text keys always serialise")
+}
+
+/// The record that rests as `stored`.
+///
+/// # Errors
+/// [`DecodeError`] names the record and says what is wrong with it.
+pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
+    let damaged = |reason: String| DecodeError::Damaged { key: stored.key.clone(), reason };
+    let body: BodyV1<'_> = match serde_json::from_slice(&stored.body) {
+        Ok(body) => body,
+        Err(error) => {
+            return Err(match serde_json::from_slice(&stored.body) {
+                Ok(Versioned { v }) if v > VERSION => {
+                    DecodeError::Newer { key: stored.key.clone(), version: v }
+                }
+                _ => damaged(error.to_string()),
+            });
+        }
+    };
+    if body.v > VERSION {
+        return Err(DecodeError::Newer { key: stored.key.clone(), version: body.v });
+    }
+    let services = body.services.into_iter();
+    let labels = body.labels.into_iter();
+    Ok(Record {
+        key: stored.key.clone(),
+        declared: Declared {
+            name: body.name.into_owned(),
+            role: body.role.into_owned(),
+            state: body.state.parse::<State>().map_err(|e| damaged(e.to_string()))?,
+            address: body.address.into_owned(),
+            services: services
+                .map(|s| Service { name: s.name.into_owned(), port: s.port })
+                .collect(),
+            capabilities: body.capabilities.into_iter().map(Into::into).collect(),
+            labels: labels.map(|(n, v)| (n.into_owned(), v.into_owned())).collect(),
+            registered_by: body.registered_by.into_owned(),
+            term: match body.ttl_ms {
+                None => Term::Default,
+                Some(0) => Term::Endless,
+                Some(ms) => Term::For(Ttl::from_ms(ms)),
+            },
+            document: body.document.map(|text| text.into_owned().into_boxed_str()),
+        },
+        generation: Generation::new(&body.generation).map_err(|e| damaged(e.to_string()))?,
+        registered_at: Timestamp(body.registered_at),
+        lapsed_at: body.lapsed_at.map(Timestamp),
+        created: stored.created,
+        modified: stored.modified,
+    })
+}
+
+/// A record that is about to be written has no revision yet; the store gives it one.
+pub(crate) const UNWRITTEN: Revision = Revision(0);

@@ -1,0 +1,233 @@
+//! What waits for the commit loop, and what each operation comes to, decided against the catalog.
+//!
+//! Deciding changes nothing: a decision is refused, answered as it is, or a [`Draft`] for the store.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::catalog::{Catalog, Due, Slot};
+use crate::change::{Cause, Revision};
+use crate::clock::Tick;
+use crate::clock::Timestamp;
+use crate::encoding::UNWRITTEN;
+use crate::error::{Error, Invalid};
+use crate::lease::Standing;
+use crate::namespace::{OnConflict, OnExpiry};
+use crate::record::{Declared, Generation, Key, Record};
+
+/// What a caller claims when it registers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// The life it speaks for; the registry makes one up if there is none.
+    pub generation: Option<Generation>,
+    /// What to do if the key is taken; `None` is the namespace's rule.
+    pub on_conflict: Option<OnConflict>,
+    /// Only if the record is at this revision.
+    pub if_revision: Option<Revision>,
+}
+
+/// What a caller knows of the record that it is about to change. Empty: whatever is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Only this life of the key.
+    pub generation: Option<Generation>,
+    /// Only if the record is at this revision.
+    pub if_revision: Option<Revision>,
+}
+
+/// What became of an operation that was done.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The record now or, if it is gone, as it was last.
+    pub slot: Arc<Slot>,
+    /// What happened to it.
+    pub cause: Cause,
+}
+
+/// Changes what a record declares.
+pub(crate) type Edit = Box<dyn FnOnce(&mut Declared) -> Result<(), Invalid> + Send>;
+
+/// How an operation's caller learns what became of it.
+pub(crate) type Reply = oneshot::Sender<Result<Done, Error>>;
+
+/// One operation on one key.
+pub(crate) enum Operation {
+    Register {
+        declared: Box<Declared>,
+        claim: Claim,
+    },
+    Update {
+        guard: Guard,
+        edit: Edit,
+    },
+    Deregister {
+        guard: Guard,
+    },
+    /// A heartbeat of a record that has lapsed. Its pulse has beaten already.
+    Revive,
+    /// What the driver found due is to be announced.
+    Due(Due),
+}
+
+/// An operation in the queue.
+pub(crate) struct Ticket {
+    pub(crate) key: Key,
+    pub(crate) operation: Operation,
+    pub(crate) reply: Option<Reply>,
+}
+
+/// What an operation comes to.
+pub(crate) enum Decision {
+    Refuse(Error),
+    Write(Draft),
+    /// The record is live by its lease but not listed as such: list it. That needs no store.
+    Relist(Arc<Slot>),
+    /// It has been overtaken by events.
+    Nothing,
+}
+
+/// A change that the store has not taken yet.
+pub(crate) struct Draft {
+    pub(crate) cause: Cause,
+    pub(crate) at: Timestamp,
+    pub(crate) before: Option<Arc<Slot>>,
+    /// Its revisions are not known yet. `None` removes the record.
+    pub(crate) record: Option<Box<Record>>,
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// What this operation on `key` comes to, at this instant.
+    pub(crate) fn decide(self, key: &Key, catalog: &Catalog, now: Tick, at: Timestamp) -> Decision {
+        let before = catalog.get(key.namespace(), key.id());
+        let decided = match self {
+            Self::Register { declared, claim } => {
+                register(key, *declared, claim, before, catalog, now, at)
+            }
+            Self::Update { guard, edit } => update(guard, edit, before, at),
+            Self::Deregister { guard } => guard
+                .check(before)
+                .map(|slot| Decision::Write(Draft::removal(Cause::Deregistered, at, slot))),
+            Self::Revive => before.map(Decision::Relist).ok_or(Error::NotFound),
+            Self::Due(due) => {
+                Ok(before.map_or(Decision::Nothing, |slot| announce(&due, slot, catalog, at)))
+            }
+        };
+        decided.unwrap_or_else(Decision::Refuse)
+    }
+}
+
+fn register(
+    key: &Key,
+    declared: Declared,
+    claim: Claim,
+    before: Option<Arc<Slot>>,
+    catalog: &Catalog,
+    now: Tick,
+    at: Timestamp,
+) -> Result<Decision, Error> {
+    let namespace = catalog.namespace_or_new(key.namespace())?;
+    let mut cause = Cause::Registered;
+    let mut same_life = None;
+    if let Some(holder) = &before {
+        let held = holder.record();
+        let same = claim.generation.as_ref() == Some(&held.generation);
+        let stale = holder.standing(now) == Standing::Stale;
+        let allowed = match claim.on_conflict.unwrap_or(namespace.rules.on_conflict) {
+            OnConflict::Refuse => false,
+            OnConflict::Replace => true,
+            OnConflict::TakeOverStale => same || stale,
+        };
+        if !allowed {
+            return Err(Error::Conflict { holder: Arc::clone(holder) });
+        }
+        cause = if stale && !same { Cause::TakenOver } else { Cause::Replaced };
+        same_life = same.then_some(held.registered_at);
+    }
+    if let Some(expected) = claim.if_revision {
+        let current = before.as_ref().map_or(UNWRITTEN, |slot| slot.record().modified);
+        if current != expected {
+            return Err(Error::Moved { current });
+        }
+    }
+    let record = Record {
+        key: key.clone().interned(&namespace.name),
+        declared,
+        generation: claim.generation.unwrap_or_else(Generation::unique),
+        registered_at: same_life.unwrap_or(at),
+        lapsed_at: None,
+        created: before.as_ref().map_or(UNWRITTEN, |slot| slot.record().created),
+        modified: UNWRITTEN,
+    };
+    Ok(Decision::Write(Draft { cause, at, before, record: Some(Box::new(record)) }))
+}
+
+fn update(
+    guard: Guard,
+    edit: Edit,
+    before: Option<Arc<Slot>>,
+    at: Timestamp,
+) -> Result<Decision, Error> {
+    let before = guard.check(before)?;
+    let mut record = before.record().clone();
+    edit(&mut record.declared)?;
+    record.declared.check()?;
+    record.lapsed_at = None;
+    let before = Some(before);
+    Ok(Decision::Write(Draft { cause: Cause::Updated, at, before, record: Some(Box::new(record)) }))
+}
+
+/// What was due when it was queued may have been overtaken by a heartbeat or another life since.
+fn announce(due: &Due, slot: Arc<Slot>, catalog: &Catalog, at: Timestamp) -> Decision {
+    let pulse = due.pulse();
+    let (lapsed, announced) = (pulse.is_lapsed(), slot.record().lapsed_at.is_some());
+    if !Arc::ptr_eq(slot.pulse(), pulse) {
+        return Decision::Nothing;
+    }
+    let rules = catalog.namespace(pulse.key.namespace()).map(|namespace| namespace.rules.on_expiry);
+    let (cause, lapsed_at) = match due {
+        Due::Revived(_) if !lapsed && announced => (Cause::Revived, None),
+        Due::Lapsed(_) if lapsed && rules == Some(OnExpiry::PurgeAfterMs(0)) => {
+            return Decision::Write(Draft::removal(Cause::Purged, at, slot));
+        }
+        Due::Lapsed(_) if lapsed && !announced => (Cause::Lapsed, Some(at)),
+        Due::Purge(_) if lapsed => {
+            return Decision::Write(Draft::removal(Cause::Purged, at, slot));
+        }
+        _ => return Decision::Nothing,
+    };
+    let record = Some(Box::new(Record { lapsed_at, ..slot.record().clone() }));
+    Decision::Write(Draft { cause, at, before: Some(slot), record })
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// The record, if it is the one that the caller means.
+    pub(crate) fn check(&self, slot: Option<Arc<Slot>>) -> Result<Arc<Slot>, Error> {
+        let slot = slot.ok_or(Error::NotFound)?;
+        let held = slot.record();
+        if self.generation.as_ref().is_some_and(|wanted| *wanted != held.generation) {
+            return Err(Error::Fenced { held: held.generation.clone() });
+        }
+        if self.if_revision.is_some_and(|expected| expected != held.modified) {
+            return Err(Error::Moved { current: held.modified });
+        }
+        Ok(slot)
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    fn removal(cause: Cause, at: Timestamp, slot: Arc<Slot>) -> Self {
+        Self { cause, at, before: Some(slot), record: None }
+    }
+
+    /// Whether the owner has spoken, which renews the lease.
+    pub(crate) fn renews(&self) -> bool {
+        self.record.is_some() && !matches!(self.cause, Cause::Lapsed | Cause::Revived)
+    }
+}

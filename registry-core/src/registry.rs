@@ -1,0 +1,329 @@
+//! The five verbs: register, heartbeat, deregister, discover, watch; and `update`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::catalog::{Catalog, Discovery, Slot};
+use crate::change::Revision;
+use crate::clock::{Clock, SystemClock, Tick, Timeline, Timestamp};
+use crate::driver::{Driver, Request};
+use crate::encoding::DecodeError;
+use crate::error::{Error, Invalid};
+use crate::lease::Beat;
+use crate::limits;
+use crate::namespace::Rules;
+use crate::operation::{Claim, Done, Guard, Operation, Ticket};
+use crate::query::Query;
+use crate::record::{Declared, Key};
+use crate::recover;
+use crate::store::{Store, StoreError};
+use crate::watch::{From, Hub, Watcher};
+
+/// A handle on a registry. Cloning it is cheap; all clones are the same registry.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Request>,
+}
+
+/// Says how a registry is to be, then opens it.
+pub struct Builder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    namespaces: HashMap<String, Rules>,
+    default_rules: Rules,
+    options: Options,
+}
+
+/// Why a registry could not be opened. Nothing in the store was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store holds a record that cannot be understood.
+    #[error(transparent)]
+    Record(#[from] DecodeError),
+    /// What the host or the store asks for is over a limit.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// What readers, writers and watchers of one registry share.
+pub(crate) struct Shared {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) timeline: Timeline,
+}
+
+/// What a host may tune.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) flush_ms: u64,
+    pub(crate) restart_grace_ms: u64,
+}
+
+// === impl Registry: the verbs ===
+
+impl Registry {
+    /// Begins to open a registry whose records rest in `store`.
+    #[must_use]
+    pub fn builder(store: Arc<dyn Store>) -> Builder {
+        Builder {
+            store,
+            clock: Arc::new(SystemClock::new()),
+            namespaces: HashMap::new(),
+            default_rules: Rules::default(),
+            options: Options {
+                flush_ms: limits::FLUSH_MS,
+                restart_grace_ms: limits::RESTART_GRACE_MS,
+            },
+        }
+    }
+
+    /// Registers a thing under `key`. Durable when it returns.
+    ///
+    /// If the key is taken, the claim or else the namespace's rule decides.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::Conflict`] and [`Error::Moved`] say that it was refused;
+    /// [`Error::Busy`] and [`Error::Unavailable`] that it was not done; [`Error::Unknown`] that it
+    /// may have been; [`Error::Closed`] that the registry has stopped.
+    pub async fn register(
+        &self,
+        key: Key,
+        declared: Declared,
+        claim: Claim,
+    ) -> Result<Done, Error> {
+        declared.check()?;
+        let declared = Box::new(declared);
+        self.submit(key, Operation::Register { declared, claim }).await
+    }
+
+    /// Says that a record's owner is still there: its lease begins anew.
+    ///
+    /// Writes nothing; the driver keeps beats in bulk. A record whose lease had run out is
+    /// discovered again when this returns; watchers learn of it with the next commit.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]: register again. [`Error::Fenced`] and [`Error::Moved`]: the guard does
+    /// not hold. [`Error::Closed`]; and [`Error::Busy`] where a lapsed record finds a full queue.
+    pub async fn heartbeat(
+        &self,
+        namespace: &str,
+        id: &str,
+        guard: &Guard,
+    ) -> Result<Arc<Slot>, Error> {
+        let slot = guard.check(self.shared.catalog.get(namespace, id))?;
+        if self.queue.is_closed() {
+            return Err(Error::Closed);
+        }
+        let timeline = &self.shared.timeline;
+        let beat = Beat { last_seen: timeline.wall(), renewed: timeline.now() };
+        let listed = slot.pulse().beat(beat);
+        self.shared.catalog.soil(slot.pulse());
+        if listed {
+            return Ok(slot);
+        }
+        let key = slot.record().key.clone();
+        Ok(self.submit(key, Operation::Revive).await?.slot)
+    }
+
+    /// Changes what a record declares, as one step: `edit` sees it as it is then, and no other
+    /// change comes in between. Renews the lease. Durable when it returns.
+    ///
+    /// `edit` runs in the commit loop, so it must be quick.
+    ///
+    /// # Errors
+    /// Those of [`register`](Self::register), [`Error::NotFound`], [`Error::Fenced`], and whatever
+    /// `edit` refuses: then nothing is changed.
+    pub async fn update(
+        &self,
+        namespace: &str,
+        id: &str,
+        guard: Guard,
+        edit: impl FnOnce(&mut Declared) -> Result<(), Invalid> + Send + 'static,
+    ) -> Result<Done, Error> {
+        let key = self.known(namespace, id)?;
+        self.submit(key, Operation::Update { guard, edit: Box::new(edit) }).await
+    }
+
+    /// Removes a record. Durable when it returns. No heartbeat brings it back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was not there, [`Error::Fenced`] and [`Error::Moved`] if the guard
+    /// does not hold, and those of a write.
+    pub async fn deregister(&self, namespace: &str, id: &str, guard: Guard) -> Result<Done, Error> {
+        let key = self.known(namespace, id)?;
+        self.submit(key, Operation::Deregister { guard }).await
+    }
+
+    /// What meets the query now. Takes no lock, reads no store, and never shows a record whose
+    /// lease has run out, unless the query asks for such.
+    #[must_use]
+    pub fn discover(&self, query: &Query) -> Discovery {
+        self.shared.catalog.discover(query, self.shared.timeline.now())
+    }
+
+    /// Follows what the query shows, from where `from` says.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if there are too many watchers.
+    pub fn watch(&self, query: Query, from: From) -> Result<Watcher, Error> {
+        self.shared.hub.watch(&self.shared.catalog, query, from)
+    }
+}
+
+// === impl Registry: looking ===
+
+impl Registry {
+    /// The record under this key, whatever its standing.
+    #[must_use]
+    pub fn get(&self, namespace: &str, id: &str) -> Option<Arc<Slot>> {
+        self.shared.catalog.get(namespace, id)
+    }
+
+    /// The present, on the clock that leases run on.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.shared.timeline.now()
+    }
+
+    /// The present, for people.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.shared.timeline.wall()
+    }
+
+    /// The latest change that readers see.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.shared.catalog.revision()
+    }
+
+    /// How many records there are, whatever their standing.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.catalog.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many watchers there are.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.shared.hub.watchers()
+    }
+
+    /// Whether the registry has stopped, or its driver has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Resolves when the registry has stopped: because it was told to, or because its store failed.
+    pub async fn closed(&self) {
+        self.queue.closed().await;
+    }
+
+    /// Looks at every deadline and keeps every beat now; returns when the beats are at rest.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store did not take them, [`Error::Closed`] if the registry has
+    /// stopped.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        let (caller, answer) = oneshot::channel();
+        self.queue.send(Request::Checkpoint(caller)).await.map_err(|_| Error::Closed)?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    fn known(&self, namespace: &str, id: &str) -> Result<Key, Error> {
+        if let Some(slot) = self.shared.catalog.get(namespace, id) {
+            return Ok(slot.record().key.clone());
+        }
+        // A register of this key may be on its way: it must be asked in the same queue.
+        Key::new(namespace, id).map_err(|_| Error::NotFound)
+    }
+
+    async fn submit(&self, key: Key, operation: Operation) -> Result<Done, Error> {
+        let (reply, answer) = oneshot::channel();
+        let ticket = Ticket { key, operation, reply: Some(reply) };
+        self.queue.try_send(Request::Operation(ticket)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Closed,
+        })?;
+        // The driver answers everything it takes; if it ends before, nobody knows what was done.
+        answer.await.unwrap_or(Err(Error::Unknown))
+    }
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// Gives a namespace rules of its own.
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>, rules: Rules) -> Self {
+        self.namespaces.insert(name.into(), rules);
+        self
+    }
+
+    /// The rules of every namespace that has none of its own.
+    #[must_use]
+    pub fn default_rules(mut self, rules: Rules) -> Self {
+        self.default_rules = rules;
+        self
+    }
+
+    /// Where time comes from; the machine's clocks if nothing is said.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How often beats are written to the store, in milliseconds. A crash loses those since.
+    #[must_use]
+    pub fn flush_ms(mut self, ms: u64) -> Self {
+        self.options.flush_ms = ms;
+        self
+    }
+
+    /// What a lease that was live when the registry stopped has left at least when it is back, in
+    /// milliseconds. `0`: nothing is forgiven, and the time it was down counts.
+    #[must_use]
+    pub fn restart_grace_ms(mut self, ms: u64) -> Self {
+        self.options.restart_grace_ms = ms;
+        self
+    }
+
+    /// Reads the store and gives the registry, and the driver that the host must run.
+    ///
+    /// Calls that write wait until the driver runs.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the store is then as it was.
+    pub async fn open(self) -> Result<(Registry, Driver), OpenError> {
+        for (name, rules) in &self.namespaces {
+            Key::new(name, "any")?;
+            rules.default_ttl.map_or(Ok(()), crate::Ttl::check)?;
+        }
+        let contents = recover::load(self.store.as_ref()).await?;
+        let now = recover::resume_at(&contents, self.clock.as_ref(), &self.options);
+        let shared = Arc::new(Shared {
+            catalog: Arc::new(Catalog::new(self.namespaces, self.default_rules)),
+            hub: Hub::new(contents.loaded.revision),
+            timeline: Timeline::resume(self.clock, now),
+        });
+        let recovered = recover::fill(&shared, contents, now, &self.options)?;
+        let (sender, queue) = mpsc::channel(limits::QUEUE_OPERATIONS_MAX);
+        let driver = Driver::new(Arc::clone(&shared), self.store, self.options, queue, recovered);
+        Ok((Registry { shared, queue: sender }, driver))
+    }
+}

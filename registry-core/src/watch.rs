@@ -1,0 +1,291 @@
+//! Watching: a bounded history of changes that any number of watchers read at their own pace.
+//!
+//! A watcher holds a position, not a buffer. One that falls behind the oldest change kept is told
+//! so and given a snapshot, so a slow reader costs nobody memory.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch as signal;
+
+use crate::catalog::{Catalog, Slot, Step};
+use crate::change::{Change, Revision};
+use crate::clock::Tick;
+use crate::error::Error;
+use crate::limits;
+use crate::query::Query;
+
+/// Where a watcher begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// With every record that the query shows now, then the changes.
+    Snapshot,
+    /// With the changes from now on.
+    Now,
+    /// With the changes after this revision; with a snapshot if they are no longer kept.
+    After(Revision),
+}
+
+/// What a watcher sees, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Part of a snapshot: this record is there.
+    Present(Arc<Slot>),
+    /// The snapshot is complete, as of this revision: whatever it did not name is not there.
+    Synced(Revision),
+    /// The query shows this record now, or shows it changed: `change.after`.
+    Put(Arc<Change>),
+    /// The query no longer shows this record: removed, lapsed, or no longer a match.
+    Gone(Arc<Change>),
+    /// The changes that come next are no longer kept. A snapshot follows.
+    Compacted {
+        /// The oldest revision that can be resumed from.
+        oldest: Revision,
+    },
+}
+
+/// A reader of changes. See [`Registry::watch`](crate::Registry::watch).
+pub struct Watcher {
+    hub: Arc<Hub>,
+    catalog: Arc<Catalog>,
+    query: Query,
+    signal: signal::Receiver<Told>,
+    /// Everything up to here has been taken from the history.
+    taken: Revision,
+    /// Everything up to here has been given out.
+    cursor: Revision,
+    queue: VecDeque<Event>,
+}
+
+/// Where changes are told.
+pub(crate) struct Hub {
+    history: Mutex<History>,
+    /// Held while changes become visible and enter the history, so that a snapshot has a revision.
+    telling: Mutex<()>,
+    signal: signal::Sender<Told>,
+    watchers: AtomicUsize,
+}
+
+/// What wakes watchers.
+#[derive(Clone, Copy)]
+struct Told {
+    latest: Revision,
+    /// Nothing will be told any more.
+    ended: bool,
+}
+
+struct History {
+    changes: VecDeque<Arc<Change>>,
+    bytes: usize,
+    /// The revision before the oldest change kept.
+    oldest: Revision,
+    latest: Revision,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    pub(crate) fn new(revision: Revision) -> Arc<Self> {
+        let history =
+            History { changes: VecDeque::new(), bytes: 0, oldest: revision, latest: revision };
+        Arc::new(Self {
+            history: Mutex::new(history),
+            telling: Mutex::new(()),
+            signal: signal::Sender::new(Told { latest: revision, ended: false }),
+            watchers: AtomicUsize::new(0),
+        })
+    }
+
+    /// Makes the changes visible to readers, then known to watchers, as one.
+    pub(crate) fn tell(&self, catalog: &Catalog, changes: &[Arc<Change>]) {
+        let Some(last) = changes.last() else { return };
+        {
+            let _telling = lock(&self.telling);
+            catalog.apply(changes.iter().map(|change| Step::Change(change)));
+            let mut history = lock(&self.history);
+            changes.iter().for_each(|change| history.push(change));
+        }
+        self.signal.send_modify(|told| told.latest = last.revision);
+    }
+
+    /// Forgets the history: what led to `revision` cannot be told change by change.
+    pub(crate) fn reset(&self, catalog: &Catalog, changes: &[Arc<Change>], revision: Revision) {
+        {
+            let _telling = lock(&self.telling);
+            catalog.apply(changes.iter().map(|change| Step::Change(change)));
+            catalog.skip_to(revision);
+            let mut history = lock(&self.history);
+            history.changes.clear();
+            history.bytes = 0;
+            (history.oldest, history.latest) = (revision, revision);
+        }
+        self.signal.send_modify(|told| told.latest = revision);
+    }
+
+    /// Tells every watcher that nothing more will come.
+    pub(crate) fn end(&self) {
+        self.signal.send_modify(|told| told.ended = true);
+    }
+
+    /// A watcher of what `query` shows.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        catalog: &Arc<Catalog>,
+        query: Query,
+        from: From,
+    ) -> Result<Watcher, Error> {
+        if self.watchers.fetch_add(1, Ordering::AcqRel) >= limits::WATCHERS_MAX {
+            self.watchers.fetch_sub(1, Ordering::AcqRel);
+            return Err(Error::Busy);
+        }
+        let latest = lock(&self.history).latest;
+        let mut watcher = Watcher {
+            hub: Arc::clone(self),
+            catalog: Arc::clone(catalog),
+            query,
+            signal: self.signal.subscribe(),
+            taken: latest,
+            cursor: latest,
+            queue: VecDeque::new(),
+        };
+        match from {
+            From::Now => {}
+            From::Snapshot => watcher.snapshot(),
+            // A revision from the future is from another registry, or from one restored to before.
+            From::After(revision) if revision > latest => watcher.start_over(),
+            From::After(revision) => (watcher.taken, watcher.cursor) = (revision, revision),
+        }
+        Ok(watcher)
+    }
+
+    pub(crate) fn watchers(&self) -> usize {
+        self.watchers.load(Ordering::Relaxed)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// === impl History ===
+
+impl History {
+    fn push(&mut self, change: &Arc<Change>) {
+        self.bytes += weight(change);
+        self.latest = change.revision;
+        self.changes.push_back(Arc::clone(change));
+        while self.changes.len() > limits::HISTORY_CHANGES_MAX
+            || self.bytes > limits::HISTORY_BYTES_MAX
+        {
+            let Some(oldest) = self.changes.pop_front() else {
+                break;
+            };
+            self.bytes -= weight(&oldest);
+            self.oldest = oldest.revision;
+        }
+    }
+
+    /// Some of the changes after `revision`; `None` if not all of them are kept.
+    fn after(&self, revision: Revision) -> Option<Vec<Arc<Change>>> {
+        if revision < self.oldest {
+            return None;
+        }
+        let from = self.changes.partition_point(|change| change.revision <= revision);
+        let some = self.changes.range(from..).take(limits::WATCH_FETCH_MAX);
+        Some(some.map(Arc::clone).collect())
+    }
+}
+
+/// Roughly the bytes that a change keeps alive.
+fn weight(change: &Change) -> usize {
+    let slots = [&change.before, &change.after].into_iter().flatten();
+    256 + slots.map(|slot| slot.record().weight()).sum::<usize>()
+}
+
+// === impl Watcher ===
+
+impl Watcher {
+    /// The next event, in order. Waits for one.
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the registry has stopped and everything has been told.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                match &event {
+                    Event::Put(change) | Event::Gone(change) => self.cursor = change.revision,
+                    Event::Synced(revision) => self.cursor = *revision,
+                    Event::Present(_) | Event::Compacted { .. } => {}
+                }
+                if self.queue.is_empty() {
+                    self.cursor = self.cursor.max(self.taken);
+                }
+                return Ok(event);
+            }
+            let told = *self.signal.borrow_and_update();
+            if self.taken < told.latest {
+                self.fetch();
+            } else if told.ended || self.signal.changed().await.is_err() {
+                return Err(Error::Closed);
+            }
+        }
+    }
+
+    /// Everything up to this revision has been given out: where to resume from.
+    ///
+    /// Moves on also past changes that the query does not show.
+    #[must_use]
+    pub fn cursor(&self) -> Revision {
+        self.cursor
+    }
+
+    /// Takes the next changes from the history and keeps those that the query shows.
+    fn fetch(&mut self) {
+        let found = lock(&self.hub.history).after(self.taken);
+        let Some(changes) = found else {
+            return self.start_over();
+        };
+        for change in changes {
+            self.taken = change.revision;
+            let shows =
+                |slot: &Option<Arc<Slot>>| slot.as_ref().is_some_and(|slot| self.query.shows(slot));
+            if shows(&change.after) {
+                self.queue.push_back(Event::Put(change));
+            } else if shows(&change.before) {
+                self.queue.push_back(Event::Gone(change));
+            }
+        }
+        if self.queue.is_empty() {
+            self.cursor = self.taken;
+        }
+    }
+
+    fn start_over(&mut self) {
+        let oldest = lock(&self.hub.history).oldest;
+        self.queue.push_back(Event::Compacted { oldest });
+        self.snapshot();
+    }
+
+    /// Queues every record that the query shows, as of one revision.
+    fn snapshot(&mut self) {
+        let all = Query { scope: crate::Scope::All, ..self.query.clone() };
+        let (found, revision) = {
+            let _telling = lock(&self.hub.telling);
+            let found = self.catalog.discover(&all, Tick::default());
+            (found, lock(&self.hub.history).latest)
+        };
+        let shown = found.iter().filter(|slot| self.query.shows(slot));
+        self.queue.extend(shown.map(|slot| Event::Present(Arc::clone(slot))));
+        self.queue.push_back(Event::Synced(revision));
+        self.taken = revision;
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.hub.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
