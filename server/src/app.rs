@@ -1,0 +1,50 @@
+//! What every request of one server shares.
+
+use registry_core::Registry;
+
+use crate::auth::Auth;
+use crate::clock::Stopwatch;
+use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
+
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Which build this is: `ROLECALL_BUILD_ID` at build time, else the git commit, else the version.
+pub const BUILD: &str = env!("ROLECALL_BUILD");
+
+/// Both, for people.
+pub const VERSION_AND_BUILD: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("ROLECALL_BUILD"), ")");
+
+/// The shared state of one server.
+pub struct App {
+    /// The one registry behind every dialect.
+    pub registry: Registry,
+    /// Who may call.
+    pub auth: Auth,
+    /// What a request may cost.
+    pub limits: Limits,
+    /// Where the server stands between start and end.
+    pub lifecycle: Lifecycle,
+    pub(crate) uptime: Stopwatch,
+}
+
+// === impl App ===
+
+impl App {
+    /// A server that is starting now.
+    pub fn new(registry: Registry, auth: Auth, limits: Limits) -> Self {
+        Self {
+            registry, auth, limits, lifecycle: Lifecycle::new(), uptime: Stopwatch::start() }
+    }
+}
+
+/// An empty registry whose driver runs for as long as the test does.
+#[cfg(test)]
+pub(crate) async fn registry_for_tests() -> Registry {
+    let store = std::sync::Arc::new(backends::MemoryStore::new());
+    let (registry, driver) = Registry::builder(store).open().await.unwrap();
+    tokio::spawn(driver.run(std::future::pending()));
+    registry
+}

@@ -1,0 +1,221 @@
+//! The command line, on one page.
+
+use std::ffi::OsString;
+
+use clap::builder::Styles;
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::VERSION_AND_BUILD;
+use crate::config::{Environment, Key};
+use crate::exit::EXIT_CODES;
+
+/// The whole command surface.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rolecall",
+    about = "A service registry: things that run say where they are, others find them by role.",
+    version = VERSION_AND_BUILD,
+    after_help = after_help(),
+    args_conflicts_with_subcommands = true,
+    styles = Styles::plain(),
+    max_term_width = 100
+)]
+struct Surface {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; this is the default command.
+    #[command(after_help = after_help())]
+    Serve(ServeFlags),
+}
+
+/// The flags of `serve`. Values stay text here: flag, environment and file are read by one rule,
+/// in `config`. No flag takes a token, since command lines are visible to every user.
+#[derive(Debug, Default, Clone, Args)]
+pub struct ServeFlags {
+    /// Where to listen [default: 127.0.0.1:3000].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where records rest: `memory:`, `sled:PATH` [default: sled:./data].
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// A TOML file with settings; `--print-config` shows their names.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// A file with one token a line; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    token_file: Vec<String>,
+    /// Listen beyond this machine although no token is set.
+    #[arg(long)]
+    insecure_no_auth: bool,
+    /// How log lines look [default: text].
+    #[arg(long, value_name = "text|json")]
+    log_format: Option<String>,
+    /// What is logged, as in RUST_LOG; `info` adds a line per request [default: info,access=warn].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How long open requests may go on after SIGTERM [default: 10].
+    #[arg(long, value_name = "SECONDS")]
+    drain_seconds: Option<String>,
+    /// How long a request may take until its answer begins [default: 30].
+    #[arg(long, value_name = "SECONDS")]
+    request_seconds: Option<String>,
+    /// How long a connection may wait for its next request [default: 30].
+    #[arg(long, value_name = "SECONDS")]
+    idle_seconds: Option<String>,
+    /// Connections open at one time [default: 10000].
+    #[arg(long, value_name = "COUNT")]
+    connections_max: Option<String>,
+    /// Bytes of one request body [default: 1048576].
+    #[arg(long, value_name = "BYTES")]
+    body_bytes_max: Option<String>,
+    /// Print every setting in effect and where it came from, then exit.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// A command line that asks for something else than to serve.
+#[derive(Debug)]
+pub struct Detour {
+    error: clap::Error,
+}
+
+/// Reads the command line, the program's name first.
+///
+/// Fails when it is wrong, or asks for help or for the version.
+pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<ServeFlags, Detour> {
+    let surface = Surface::try_parse_from(line).map_err(|error| Detour { error })?;
+    Ok(match surface.command {
+        Some(Command::Serve(flags)) => flags,
+        None => surface.serve,
+    })
+}
+
+// === impl Detour ===
+
+impl Detour {
+    /// Whether the command line is wrong, rather than a question.
+    pub fn is_mistake(&self) -> bool {
+        self.error.use_stderr()
+    }
+
+    /// Prints the mistake to stderr, or the answer to stdout. A closed stdout is no failure.
+    pub fn print(&self) {
+        let _ = self.error.print();
+    }
+}
+
+// === impl ServeFlags ===
+
+impl ServeFlags {
+    /// The configuration file, by flag or by environment.
+    pub fn config_path(&self, environment: &Environment) -> Option<String> {
+        let variable = environment.get("ROLECALL_CONFIG").filter(|path| !path.is_empty());
+        self.config.as_ref().or(variable).cloned()
+    }
+
+    /// Whether to print the settings instead of serving.
+    pub fn prints_config(&self) -> bool {
+        self.print_config
+    }
+
+    /// What the flag of a setting was given; nothing if it was not given.
+    pub(crate) fn values(&self, key: Key) -> Vec<String> {
+        let one = |value: &Option<String>| value.iter().cloned().collect();
+        match key {
+            Key::Listen => one(&self.listen),
+            Key::Store => one(&self.store),
+            Key::TokenFile => self.token_file.clone(),
+            Key::InsecureNoAuth if self.insecure_no_auth => vec!["true".to_string()],
+            Key::InsecureNoAuth => Vec::new(),
+            Key::LogFormat => one(&self.log_format),
+            Key::Log => one(&self.log),
+            Key::DrainSeconds => one(&self.drain_seconds),
+            Key::RequestSeconds => one(&self.request_seconds),
+            Key::IdleSeconds => one(&self.idle_seconds),
+            Key::ConnectionsMax => one(&self.connections_max),
+            Key::BodyBytesMax => one(&self.body_bytes_max),
+        }
+    }
+}
+
+fn after_help() -> String {
+    format!(
+        "\
+Each flag has an environment name: --drain-seconds is ROLECALL_DRAIN_SECONDS. A flag wins over the
+environment, the environment over the file, the file over the default.
+
+Tokens come from --token-file, from the variable ROLECALL_TOKEN, or from VERS_AUTH_TOKEN; all of
+them count. Without any, only this machine may connect.
+
+Examples:
+  rolecall
+      listens on 127.0.0.1:3000 and keeps its records in ./data
+  rolecall --listen 0.0.0.0:3000 --store sled:/var/lib/rolecall --token-file /etc/rolecall/tokens
+      serves other machines, which need one of the tokens
+  rolecall --store memory: --listen 127.0.0.1:0
+      forgets everything at its end; on a free port, which the first line tells
+  rolecall --print-config > rolecall.toml
+      every setting, as a file to begin with
+
+{EXIT_CODES}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn flags(line: &str) -> Result<ServeFlags, Detour> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_surface_is_consistent() {
+        Surface::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        for line in [
+            "rolecall --listen :1 --token-file a --token-file b",
+            "rolecall serve --listen :1 --token-file a --token-file b",
+        ] {
+            let flags = flags(line).unwrap();
+            assert_eq!(flags.values(Key::Listen), [":1"], "{line}");
+            assert_eq!(flags.values(Key::TokenFile), ["a", "b"], "{line}");
+            assert!(flags.values(Key::Store).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn questions_are_told_apart_from_mistakes() {
+        for (line, mistake) in [
+            ("rolecall --help", false),
+            ("rolecall serve --help", false),
+            ("rolecall --version", false),
+            ("rolecall --token abc", true),
+            ("rolecall serv", true),
+            ("rolecall --listen", true),
+        ] {
+            assert_eq!(flags(line).unwrap_err().is_mistake(), mistake, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_of_its_name() {
+        let command = Surface::command();
+        for key in Key::ALL {
+            let wanted = key.name().replace('_', "-");
+            let found = command.get_arguments().any(|arg| arg.get_long() == Some(&wanted));
+            assert!(found, "--{wanted}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The only place of the server that reads a clock.
+
+use std::time::{Duration, Instant};
+
+/// Time since a moment, on the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+// === impl Stopwatch ===
+
+impl Stopwatch {
+    /// Starts now.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago that was.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

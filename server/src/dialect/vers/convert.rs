@@ -1,0 +1,173 @@
+//! Between the original's fields and the registry's: what is required, in the original's order and
+//! words, and what its refusals are called.
+
+use hyper::StatusCode;
+use registry_core::{Declared, Error, Service, State, limits};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::json::{Json, display, trim};
+
+const ROLES: [&str; 5] = ["infra", "lieutenant", "worker", "golden", "custom"];
+const STATUSES: [(&str, State); 3] =
+    [("running", State::Running), ("paused", State::Paused), ("stopped", State::Stopped)];
+
+/// A checked register request.
+pub(super) struct Registration {
+    pub(super) id: String,
+    pub(super) declared: Declared,
+}
+
+/// A checked update request: what is `Some` is to be changed.
+#[derive(Default)]
+pub(super) struct Revision {
+    name: Option<String>,
+    state: Option<State>,
+    address: Option<String>,
+    services: Option<Json>,
+    metadata: Option<Json>,
+}
+
+/// The parts of an entry that are kept as they were sent.
+#[derive(Default, Deserialize)]
+pub(super) struct Document<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) services: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) metadata: Option<&'a RawValue>,
+}
+
+// === impl Registration ===
+
+impl Registration {
+    /// Checks the fields in the original's order; the first that is wrong is named.
+    pub(super) fn read(body: &Json) -> Result<Self, String> {
+        let id = required(body, "id")?;
+        let name = required(body, "name")?;
+        let role = body.get("role");
+        let known = role.and_then(Json::as_str).filter(|role| ROLES.contains(role));
+        let role = known.ok_or_else(|| format!("invalid role: {}", display(role)))?;
+        let state = match body.get("status") {
+            Some(status) if status.is_truthy() => read_status(status)?,
+            _ => State::Running,
+        };
+        let address = required(body, "address")?;
+        let registered_by = required(body, "registeredBy")?;
+        let (services, metadata) = (body.get("services"), body.get("metadata"));
+        let declared = Declared {
+            name,
+            role: role.to_owned(),
+            state,
+            address,
+            services: searchable(services),
+            registered_by,
+            document: write_document(
+                services.map(Json::to_text).as_deref(),
+                metadata.map(Json::to_text).as_deref(),
+            ),
+            ..Declared::default()
+        };
+        Ok(Self { id, declared })
+    }
+}
+
+fn required(body: &Json, field: &str) -> Result<String, String> {
+    non_blank(body.get(field)).ok_or_else(|| format!("{field} is required"))
+}
+
+fn non_blank(value: Option<&Json>) -> Option<String> {
+    let text = trim(value?.as_str()?);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn read_status(status: &Json) -> Result<State, String> {
+    let known = STATUSES.iter().find(|(name, _)| status.as_str() == Some(name));
+    known.map(|(_, state)| *state).ok_or_else(|| format!("invalid status: {}", display(Some(status))))
+}
+
+// === impl Revision ===
+
+impl Revision {
+    /// Checks the fields in the original's order. Nothing is changed unless all are right.
+    pub(super) fn read(body: &Json) -> Result<Self, String> {
+        let state = body.get("status").map(read_status).transpose()?;
+        let text = |field: &str| match body.get(field) {
+            None => Ok(None),
+            sent => non_blank(sent).map(Some).ok_or_else(|| format!("{field} cannot be empty")),
+        };
+        let (name, address) = (text("name")?, text("address")?);
+        let [services, metadata] = ["services", "metadata"].map(|field| body.get(field).cloned());
+        Ok(Self { name, state, address, services, metadata })
+    }
+
+    /// Changes what was sent and leaves the rest.
+    pub(super) fn apply(self, declared: &mut Declared) {
+        if let Some(name) = self.name {
+            declared.name = name;
+        }
+        if let Some(state) = self.state {
+            declared.state = state;
+        }
+        if let Some(address) = self.address {
+            declared.address = address;
+        }
+        if self.services.is_some() {
+            declared.services = searchable(self.services.as_ref());
+        }
+        let sent = [self.services, self.metadata].map(|value| value.map(|json| json.to_text()));
+        let kept = Document::read(declared.document.as_deref());
+        declared.document = write_document(
+            sent[0].as_deref().or(kept.services.map(RawValue::get)),
+            sent[1].as_deref().or(kept.metadata.map(RawValue::get)),
+        );
+    }
+}
+
+// === impl Document ===
+
+impl<'a> Document<'a> {
+    /// Reads what [`write_document`] wrote. Another dialect's document has neither part.
+    pub(super) fn read(text: Option<&'a str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+/// A part that was sent as `null` is a part.
+fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(json).map(Some)
+}
+
+fn write_document(services: Option<&str>, metadata: Option<&str>) -> Option<Box<str>> {
+    let part = |name: &str, json: &str| format!("\"{name}\":{json}");
+    let parts = [("services", services), ("metadata", metadata)];
+    let parts: Vec<_> = parts.iter().filter_map(|(n, json)| Some(part(n, (*json)?))).collect();
+    (!parts.is_empty()).then(|| format!("{{{}}}", parts.join(",")).into())
+}
+
+/// The services that the registry can find by name. Whatever else was sent is kept all the same.
+fn searchable(services: Option<&Json>) -> Vec<Service> {
+    let Some(Json::Array(list)) = services else { return Vec::new() };
+    let named = list.iter().filter_map(|service| {
+        let name = service.get("name")?.as_str()?;
+        let port = match service.get("port") {
+            Some(Json::Number(port)) if (1.0..=65_535.0).contains(port) => Some(*port as u16),
+            _ => None,
+        };
+        (name.len() <= limits::TEXT_BYTES_MAX).then(|| Service { name: name.to_owned(), port })
+    });
+    named.take(limits::SERVICES_MAX).collect()
+}
+
+/// The status and the words for what the registry refused.
+pub(super) fn refusal(error: &Error) -> (StatusCode, String) {
+    let status = match error {
+        Error::NotFound => return (StatusCode::NOT_FOUND, "VM not found".to_owned()),
+        Error::Conflict { .. } => {
+            return (StatusCode::CONFLICT, "VM already registered".to_owned());
+        }
+        Error::Invalid(_) => StatusCode::BAD_REQUEST,
+        Error::Fenced { .. } | Error::Moved { .. } => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, error.to_string())
+}

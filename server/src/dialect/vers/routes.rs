@@ -1,0 +1,117 @@
+//! Route by route: read what the caller sent, say one verb to the registry, answer in its shape.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use hyper::{Method, Response, StatusCode};
+use registry_core::{Claim, Error, Guard, Key, Query, Slot};
+
+use super::convert::{Registration, Revision, refusal};
+use super::{NAMESPACE, wire};
+use crate::app::App;
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::json::{self, Json};
+
+type Answer = Result<Response<Body>, Refusal>;
+
+/// A status and the words that go with it.
+type Refusal = (StatusCode, String);
+
+/// Answers one call below `/registry`, `/commits`, `/feed` or `/board`.
+pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
+    let answer = match (call.method, call.segments) {
+        (&Method::GET, ["registry", "discover", role]) => Ok(discover(app, role)),
+        (&Method::POST, ["registry", "vms", id, "heartbeat"]) => heartbeat(app, id).await,
+        (&Method::GET, ["registry", "vms"]) => Ok(list(app, &call)),
+        (&Method::POST, ["registry", "vms"]) => register(app, call).await,
+        (&Method::GET, ["registry", "vms", id]) => get(app, id),
+        (&Method::PATCH, ["registry", "vms", id]) => {
+            let id = *id;
+            update(app, id, call).await
+        }
+        (&Method::DELETE, ["registry", "vms", id]) => deregister(app, id).await,
+        _ => Ok(body::not_found()),
+    };
+    answer.unwrap_or_else(|(status, message)| body::error(status, &message))
+}
+
+async fn register(app: &App, call: Call<'_>) -> Answer {
+    let body = read_json(app, call).await?;
+    let registration = Registration::read(&body).map_err(bad_request)?;
+    let key = Key::new(NAMESPACE, &registration.id).map_err(|error| refusal(&error.into()))?;
+    let done = app.registry.register(key, registration.declared, Claim::default()).await;
+    let slot = done.map_err(|error| refusal(&error))?.slot;
+    Ok(body::json(StatusCode::CREATED, wire::entry(&slot)))
+}
+
+fn list(app: &App, call: &Call<'_>) -> Response<Body> {
+    let filter = |name| call.query.first(name).filter(|text| !text.is_empty());
+    let mut query = Query::any().in_namespace(NAMESPACE);
+    query.role = filter("role").map(Into::into);
+    let status = filter("status");
+    // Only `running` speaks of the present; any other list shows what is stale, too.
+    if status.as_deref() != Some("running") {
+        query = query.including_stale();
+    }
+    let found = app.registry.discover(&query);
+    let wanted = |slot: &&Arc<Slot>| status.as_ref().is_none_or(|s| *s == wire::status(slot));
+    let mut slots: Vec<_> = found.iter().filter(wanted).collect();
+    slots.sort_by_key(|slot| Reverse(slot.record().registered_at));
+    body::json(StatusCode::OK, wire::list(slots.into_iter()))
+}
+
+fn discover(app: &App, role: &str) -> Response<Body> {
+    let query = Query::role(role).in_namespace(NAMESPACE);
+    body::json(StatusCode::OK, wire::list(app.registry.discover(&query).iter()))
+}
+
+fn get(app: &App, id: &str) -> Answer {
+    let slot = app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
+    Ok(body::json(StatusCode::OK, wire::entry(&slot)))
+}
+
+async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
+    let body = read_json(app, call).await?;
+    // The original looks the entry up before it looks at the fields.
+    app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
+    let revision = Revision::read(&body).map_err(bad_request)?;
+    let edit = |declared: &mut _| {
+        revision.apply(declared);
+        Ok(())
+    };
+    let done = app.registry.update(NAMESPACE, id, Guard::default(), edit).await;
+    let slot = done.map_err(|error| refusal(&error))?.slot;
+    Ok(body::json(StatusCode::OK, wire::entry(&slot)))
+}
+
+async fn heartbeat(app: &App, id: &str) -> Answer {
+    let slot = app.registry.heartbeat(NAMESPACE, id, &Guard::default()).await;
+    let slot = slot.map_err(|error| refusal(&error))?;
+    Ok(body::json(StatusCode::OK, wire::heard(&slot)))
+}
+
+async fn deregister(app: &App, id: &str) -> Answer {
+    let done = app.registry.deregister(NAMESPACE, id, Guard::default()).await;
+    done.map_err(|error| refusal(&error))?;
+    Ok(body::json(StatusCode::OK, r#"{"deleted":true}"#))
+}
+
+/// The body as JSON that is not `null`.
+async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
+    let bytes = body::read(call.body, &app.limits).await;
+    let bytes = bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))?;
+    match json::parse(&json::body_text(&bytes)) {
+        Ok(Json::Null) => Err(bad_request("Invalid JSON body: null has no fields".to_owned())),
+        Ok(json) => Ok(json),
+        Err(error) => Err(bad_request(format!("Invalid JSON body: {error}"))),
+    }
+}
+
+fn bad_request(message: String) -> Refusal {
+    (StatusCode::BAD_REQUEST, message)
+}
+
+fn not_registered() -> Refusal {
+    refusal(&Error::NotFound)
+}

@@ -1,0 +1,107 @@
+//! Entries as the original writes them, to the order of their fields.
+//!
+//! An entry is rendered once per change of its record. Only `lastSeen` moves without one: it stands
+//! last and has a fixed width, so an answer is copied together from what is ready.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use registry_core::{Record, Slot, State};
+
+use super::convert::Document;
+use crate::dialect::Rendered;
+use crate::json::push_string;
+use crate::timestamp::{TIMESTAMP_BYTES, Timestamps};
+
+/// What follows the last field's value.
+const END: &str = "\"}";
+
+/// One entry.
+pub(super) fn entry(slot: &Slot) -> String {
+    let mut text = String::new();
+    push_entry(&mut text, slot, &mut Timestamps::default());
+    text
+}
+
+/// `{"vms":[…],"count":n}`.
+pub(super) fn list<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>) -> String {
+    let mut times = Timestamps::default();
+    let mut text = String::with_capacity(4_096);
+    text.push_str(r#"{"vms":["#);
+    let mut count = 0_usize;
+    for slot in slots {
+        if count > 0 {
+            text.push(',');
+        }
+        push_entry(&mut text, slot, &mut times);
+        count += 1;
+    }
+    write!(text, r#"],"count":{count}}}"#).expect("a string takes text");
+    text
+}
+
+/// The answer to a heartbeat.
+pub(super) fn heard(slot: &Slot) -> String {
+    let mut text = String::from(r#"{"id":"#);
+    push_string(&mut text, slot.record().key.id());
+    text.push_str(r#","lastSeen":""#);
+    Timestamps::default().push(&mut text, slot.last_seen());
+    text.push_str(END);
+    text
+}
+
+/// The original's word for what the owner declares. It knows three.
+pub(super) fn status(slot: &Slot) -> &'static str {
+    match slot.record().declared.state {
+        State::Running => "running",
+        State::Paused | State::Relaunching => "paused",
+        State::Stopped | State::Retired => "stopped",
+    }
+}
+
+fn push_entry(text: &mut String, slot: &Slot, times: &mut Timestamps) {
+    let ready = slot.memo().get_or_init(Rendered::default);
+    match ready {
+        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), slot, times),
+        // An embedder keeps something else there.
+        None => push(text, &head(slot), slot, times),
+    }
+}
+
+fn push(text: &mut String, head: &str, slot: &Slot, times: &mut Timestamps) {
+    text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
+    text.push_str(head);
+    times.push(text, slot.last_seen());
+    text.push_str(END);
+}
+
+/// Everything up to the value of `lastSeen`.
+fn head(slot: &Slot) -> Box<str> {
+    let record: &Record = slot.record();
+    let declared = &record.declared;
+    let mut text = String::with_capacity(256);
+    let mut field = |name: &str, value: &str| {
+        text.push_str(name);
+        push_string(&mut text, value);
+    };
+    field(r#"{"id":"#, record.key.id());
+    field(r#","name":"#, &declared.name);
+    field(r#","role":"#, &declared.role);
+    field(r#","status":"#, status(slot));
+    field(r#","address":"#, &declared.address);
+    let document = Document::read(declared.document.as_deref());
+    for (name, value) in
+        [(r#","services":"#, &document.services), (r#","metadata":"#, &document.metadata)]
+    {
+        if let Some(json) = value {
+            text.push_str(name);
+            text.push_str(json.get());
+        }
+    }
+    text.push_str(r#","registeredBy":"#);
+    push_string(&mut text, &declared.registered_by);
+    text.push_str(r#","registeredAt":""#);
+    Timestamps::default().push(&mut text, record.registered_at);
+    text.push_str(r#"","lastSeen":""#);
+    text.into_boxed_str()
+}

@@ -1,0 +1,40 @@
+//! The Rolecall server: HTTP around one registry.
+//!
+//! In reading order: how a server is described (`args`, `settings`, `config`), how it listens
+//! (`bind`, `listen`, `lifecycle`), what each request passes (`stack` is the page to read first),
+//! and the shapes it answers in (`dialect`).
+
+pub mod args;
+pub mod config;
+pub mod environment;
+pub mod exit;
+mod file;
+pub mod logging;
+pub mod print;
+mod settings;
+pub mod signal;
+
+pub mod bind;
+mod clock;
+pub mod lifecycle;
+pub mod limits;
+pub mod listen;
+mod log_budget;
+
+mod access_log;
+mod admin;
+pub mod app;
+pub mod auth;
+pub mod body;
+mod call;
+pub mod dialect;
+mod json;
+mod path;
+mod query;
+mod request_id;
+mod stack;
+mod timestamp;
+
+pub use app::App;
+pub use bind::bind;
+pub use listen::{Drained, listen as serve};

@@ -1,0 +1,100 @@
+//! Every bound of the server, in one place: a number, its unit, and why it is that number.
+
+use std::time::Duration;
+
+/// Start lines and headers of one request together. Node and nginx stop in the same region, and
+/// no client of ours sends a tenth of it.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Headers of one request. At most 100, or hyper allocates a table for each request.
+pub const HEADER_COUNT_MAX: usize = 64;
+
+/// What one connection may buffer: several requests in a row (pipelining) and part of a body.
+/// hyper's own default of 400 KiB, times ten thousand connections, would be 4 GB.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Path and query of one request. Longer ones are answered 414 instead of hyper's bare 431.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Segments of a path that are told apart. No route is that deep, so that a deeper path, whose
+/// last segments are dropped, cannot be mistaken for a shorter one.
+pub const PATH_SEGMENTS_MAX: usize = 12;
+
+/// Connections the kernel may queue before we accept them (it also caps this by `somaxconn`).
+pub const BACKLOG_CONNECTIONS_MAX: i32 = 4096;
+
+/// Bytes of a refused body that are still read and thrown away. A client that writes its whole
+/// body before it reads would otherwise meet a reset connection instead of its 413.
+pub const BODY_DISCARD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long data we sent may stay unread by the other side: a client that stopped reading, or
+/// vanished without a word, then loses its connection instead of holding it for ever.
+pub const UNREAD_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// After the signal to stop, how long an open connection without a request may still send one.
+/// Under load the next request of a client is already on its way: it gets its answer, with
+/// `connection: close`. Idle connections delay the end by this much and no more.
+pub const DRAIN_IDLE_LINGER: Duration = Duration::from_millis(250);
+
+/// How long dropped connections may take to be gone. They only have to let go; this is a bound on
+/// what should take no time at all.
+pub const DRAIN_LET_GO: Duration = Duration::from_secs(1);
+
+/// The pause after `accept` failed for lack of file descriptors or memory. Long enough for
+/// connections to end, short enough to be unnoticed.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Deepest nesting of a JSON body; serde_json draws the same line. Each level is a stack frame.
+pub const JSON_DEPTH_MAX: usize = 128;
+
+/// Longest `x-request-id` that is taken over from a client.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Log lines per second about refused tokens, and as many about refused connections.
+pub const REFUSAL_LOG_LINES_PER_SECOND_MAX: u32 = 5;
+
+/// A token shorter than this many characters earns a warning: it can be guessed.
+pub const TOKEN_CHARACTERS_MIN_ADVISED: usize = 16;
+
+/// The bounds that an operator may move.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of one request body. A record is a few hundred bytes; a batch of heartbeats for ten
+    /// thousand records fits in one mebibyte.
+    pub body_bytes_max: usize,
+    /// Connections open at one time. Each costs some ten kilobytes; more wait in the backlog.
+    pub connections_max: usize,
+    /// How long a client may take to send a request's headers, and may stay idle between two
+    /// requests. Heartbeats every ten seconds keep their connection.
+    pub idle: Duration,
+    /// How long a client may take to send a request's body, then 408. Shorter than `request`, so
+    /// that a slow client is told apart from a slow store.
+    pub body_read: Duration,
+    /// How long a request may take until its answer begins, then 503.
+    pub request: Duration,
+    /// How long open requests may go on after the signal to stop.
+    pub drain: Duration,
+}
+
+// === impl Limits ===
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024,
+            connections_max: 10_000,
+            idle: Duration::from_secs(30),
+            body_read: Duration::from_secs(20),
+            request: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+// Relations between the bounds, checked when this file is compiled.
+const _: () = {
+    assert!(TARGET_BYTES_MAX < HEADER_BYTES_MAX, "414 must come before 431");
+    assert!(HEADER_BYTES_MAX < CONNECTION_BUFFER_BYTES_MAX, "431 must come before a full buffer");
+    assert!(HEADER_COUNT_MAX <= 100, "above 100 hyper allocates for each request");
+    assert!(HEADER_BYTES_MAX <= u16::MAX as usize, "segment ends are kept as u16");
+};

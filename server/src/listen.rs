@@ -1,0 +1,242 @@
+//! Accepts connections, speaks HTTP/1 on each, and ends without failing a request it accepted.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout, timeout_at};
+
+use crate::app::App;
+use crate::lifecycle::Phase;
+use crate::limits::{
+    ACCEPT_PAUSE, CONNECTION_BUFFER_BYTES_MAX, DRAIN_IDLE_LINGER, DRAIN_LET_GO, HEADER_BYTES_MAX,
+    HEADER_COUNT_MAX, REFUSAL_LOG_LINES_PER_SECOND_MAX, UNREAD_ANSWER_TIMEOUT,
+};
+use crate::log_budget::LogBudget;
+use crate::stack;
+
+/// How a server ended, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections accepted in its life.
+    pub accepted: u64,
+    /// Connections that were still open at the deadline and were dropped.
+    pub dropped: u64,
+}
+
+/// The accept loop and what all its connections share.
+struct Listening {
+    app: Arc<App>,
+    http: http1::Builder,
+    free: Arc<Semaphore>,
+    accepted: AtomicU64,
+    complaints: LogBudget,
+}
+
+/// Accepts and answers on `listener` until `shutdown`, then drains.
+///
+/// The end, in order: what the kernel has queued is accepted; the address is given up; for a
+/// moment ([`DRAIN_IDLE_LINGER`]) open connections may still send the request that is already on
+/// its way; from the signal on each answer closes its connection; then idle connections are
+/// closed; after `limits.drain` whatever is left is dropped.
+pub async fn listen(
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let listening = Listening {
+        http: http(&app),
+        free: Arc::new(Semaphore::new(app.limits.connections_max)),
+        accepted: AtomicU64::new(0),
+        complaints: LogBudget::per_second(REFUSAL_LOG_LINES_PER_SECOND_MAX),
+        app,
+    };
+    listening.app.lifecycle.advance(Phase::Ready);
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        never = listening.accept_for_ever(&listener) => match never {},
+    }
+    listening.drain(listener).await
+}
+
+/// HTTP/1 and nothing else: hyper-util's protocol sniffing has no timeout, so that a silent
+/// connection would stay for ever.
+fn http(app: &App) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()) // without it the next line panics
+        .header_read_timeout(app.limits.idle)
+        .max_headers(HEADER_COUNT_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
+        .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
+        .keep_alive(true)
+        // Not for more speed with pipelining: with it hyper 1.12 withholds an answer while any byte
+        // of a next request is there, and loses every 400 and 431 of its own. A test shows it.
+        .pipeline_flush(false);
+    http
+}
+
+// === impl Listening ===
+
+impl Listening {
+    async fn accept_for_ever(&self, listener: &TcpListener) -> Infallible {
+        loop {
+            let permit = self.permit().await;
+            match listener.accept().await {
+                Ok((stream, peer)) => self.begin(stream, peer, permit),
+                Err(error) => self.pause_if_exhausted(&error).await,
+            }
+        }
+    }
+
+    /// Waits until there is room for one more connection; the surplus waits in the kernel.
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            return permit;
+        }
+        if let Some(withheld) = self.complaints.take() {
+            let connections_max = self.app.limits.connections_max;
+            tracing::warn!(connections_max, withheld, "all connections in use: new ones wait");
+        }
+        let waited = Arc::clone(&self.free).acquire_owned().await;
+        waited.expect("nobody closes this semaphore")
+    }
+
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        tune(&stream);
+        let (http, app) = (self.http.clone(), Arc::clone(&self.app));
+        tokio::spawn(async move {
+            converse(&http, stream, peer, app).await;
+            drop(permit);
+        });
+    }
+
+    /// Most errors of `accept` belong to one connection that is already gone. Those of the whole
+    /// process come back at once, so that a pause must keep them from eating a core.
+    async fn pause_if_exhausted(&self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+        let kind = error.kind();
+        if matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+            return;
+        }
+        if let Some(withheld) = self.complaints.take() {
+            tracing::warn!(%error, withheld, "cannot accept a connection; trying again");
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+
+    async fn drain(self, listener: TcpListener) -> Drained {
+        let lifecycle = &self.app.lifecycle;
+        let deadline = tokio::time::Instant::now() + self.app.limits.drain;
+        lifecycle.advance(Phase::Draining);
+        let _late = timeout_at(deadline, self.accept_queued(listener)).await;
+        let _late = timeout_at(deadline, lifecycle.unwatched()).await;
+        let dropped = lifecycle.watchers() as u64;
+        lifecycle.advance(Phase::Over);
+        let _late = timeout(DRAIN_LET_GO, lifecycle.unwatched()).await;
+        Drained { accepted: self.accepted.load(Ordering::Relaxed), dropped }
+    }
+
+    /// Accepts what the kernel has for us, and gives the address up.
+    ///
+    /// A client that the kernel has greeted believes itself connected and has perhaps sent its
+    /// request; closing the listener would reset it. So the kernel is told to greet nobody any
+    /// more, those it was greeting get a moment to finish, and then its queue is emptied.
+    async fn accept_queued(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        stop_greeting(&listener);
+        self.empty_queue(&listener).await;
+        sleep(DRAIN_IDLE_LINGER).await;
+        self.empty_queue(&listener).await;
+    }
+
+    /// Asks the kernel directly, not tokio: only the kernel knows that its queue is empty.
+    async fn empty_queue(&self, listener: &std::net::TcpListener) {
+        loop {
+            let permit = self.permit().await;
+            let accepted = listener.accept().and_then(|(stream, peer)| {
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream)?, peer))
+            });
+            match accepted {
+                Ok((stream, peer)) => self.begin(stream, peer, permit),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => self.pause_if_exhausted(&error).await,
+            }
+        }
+    }
+}
+
+/// Lets the kernel drop what would open a new connection. Its sender repeats it after a second,
+/// and is then refused, or greeted by the server that has taken our place.
+///
+/// Where this does not work, a client that connects in the very moment of the end sees a reset.
+fn stop_greeting(listener: &std::net::TcpListener) {
+    #[cfg(target_os = "linux")]
+    {
+        use socket2::SockFilter;
+        const FLAGS: u32 = 13; // where they stand in a TCP header
+        const SYN: u32 = 2;
+        let filter = [
+            SockFilter::new(0x30, 0, 0, FLAGS), // load the byte of the flags
+            SockFilter::new(0x45, 0, 1, SYN),   // unless SYN is set, skip the next
+            SockFilter::new(0x06, 0, 0, 0),     // drop
+            SockFilter::new(0x06, 0, 0, u32::MAX), // pass
+        ];
+        if let Err(error) = SockRef::from(listener).attach_filter(&filter) {
+            tracing::debug!(%error, "the kernel goes on greeting new connections");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = listener;
+}
+
+/// Small answers leave at once, and a peer that reads nothing is not waited for for ever.
+fn tune(stream: &TcpStream) {
+    // Errors mean that the connection is gone; reading will say so.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_ANSWER_TIMEOUT));
+}
+
+/// One connection, from its first byte to its last.
+async fn converse(http: &http1::Builder, stream: TcpStream, peer: SocketAddr, app: Arc<App>) {
+    let mut phase = app.lifecycle.watch();
+    let service = service_fn(|request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(stack::answer(&app, peer, request).await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    // In each stage the connection is polled first: what has arrived is served before it ends.
+    // How it ended is no news: clients hang up, time out and talk nonsense all day long.
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {}
+    }
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = sleep(DRAIN_IDLE_LINGER) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => {}
+        _ = phase.wait_for(|phase| *phase >= Phase::Over) => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "listen_test.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! The binary: flags, configuration, log, store, server, exit code.
+
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rolecall::args::{self, ServeFlags};
+use rolecall::auth::Auth;
+use rolecall::config::{Config, Environment, without_password};
+use rolecall::exit::{Code, Failure};
+use rolecall::signal::StopSignals;
+use registry_core::Registry;
+use rolecall::{App, bind, dialect, environment, logging, print, serve};
+
+fn main() -> ExitCode {
+    let flags = match args::parse(std::env::args_os()) {
+        Ok(flags) => flags,
+        Err(detour) => {
+            detour.print();
+            return if detour.is_mistake() { Code::Usage } else { Code::Done }.into();
+        }
+    };
+    match run(&flags) {
+        Ok(()) => Code::Done.into(),
+        Err(failure) => {
+            // stderr may be closed, and then nobody wanted to know.
+            let _ = writeln!(stderr(), "rolecall: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::new(Code::Usage, error);
+    let environment = environment::read(std::env::vars_os()).map_err(|error| wrong(&error))?;
+    let file = config_file(flags, &environment)?;
+    let config = Config::resolve(flags, &environment, file.as_deref());
+    let config = config.map_err(|error| wrong(&error))?;
+    let auth = Auth::open(&config.tokens).map_err(|error| wrong(&error))?;
+    if flags.prints_config() {
+        let _ = stdout().write_all(print::print(&config, &auth).as_bytes());
+        return Ok(());
+    }
+    logging::install(&config, &environment);
+    for warning in config.warnings.iter().chain(auth.warnings()) {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
+    runtime.block_on(start(&config, auth))
+}
+
+async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
+    // Signals first, so that one during a long recovery is not lost; then the address, so that a
+    // second server stops here before it touches the store.
+    let signals = StopSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
+    let listener = bind(config.listen).map_err(|error| Failure::new(error.code(), error))?;
+    let address = listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
+    let store = backends::open(&config.store).await;
+    let store = store.map_err(|error| Failure::new(Code::Unavailable, error))?;
+    let mut builder = Registry::builder(store);
+    for (name, rules) in dialect::namespaces() {
+        builder = builder.namespace(name, rules);
+    }
+    let opened = builder.open().await;
+    let (registry, driver) = opened.map_err(|error| Failure::new(Code::Unavailable, error))?;
+    greet(config, &auth, address);
+
+    // The registry outlives the server: requests that are being answered still need it.
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let driver = tokio::spawn(driver.run(async { stopped.await.unwrap_or(()) }));
+    let app = Arc::new(App::new(registry.clone(), auth, config.limits.clone()));
+    let shutdown = async {
+        tokio::select! {
+            () = signals.first() => {}
+            () = registry.closed() => tracing::error!("the store has failed: stopping"),
+        }
+    };
+    let drained = serve(listener, app, shutdown).await;
+    let _ended_before = stop.send(());
+    let ended = driver.await.map_err(|error| Failure::new(Code::Internal, error))?;
+    ended.map_err(|error| Failure::new(Code::Internal, error))?;
+    tracing::info!(accepted = drained.accepted, dropped = drained.dropped, "stopped");
+    Ok(())
+}
+
+/// Three lines for people: where it listens, where data lives, and who may call.
+fn greet(config: &Config, auth: &Auth, address: std::net::SocketAddr) {
+    let store = without_password(&config.store);
+    let callers = match auth.token_count() {
+        0 => "no token is set: everybody who can connect may call".to_string(),
+        1 => "one token is set: callers need it".to_string(),
+        several => format!("{several} tokens are set: callers need one of them"),
+    };
+    let lines = format!("listening on http://{address}\nrecords rest in {store}\n{callers}\n");
+    let _ = stdout().write_all(lines.as_bytes()).and_then(|()| stdout().flush());
+}
+
+fn config_file(flags: &ServeFlags, environment: &Environment) -> Result<Option<String>, Failure> {
+    let Some(path) = flags.config_path(environment) else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let advice = "create it (--print-config writes one to begin with) or drop --config";
+        Failure::new(Code::Usage, format!("cannot read {path}: {error}; {advice}"))
+    })?;
+    Ok(Some(text))
+}

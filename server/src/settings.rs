@@ -1,0 +1,112 @@
+//! The table of settings: for each its name, its default, and what it is for.
+
+/// One setting. Its flag, its environment name and its key in the file follow from its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table below says what each is for")]
+pub enum Key {
+    Listen,
+    Store,
+    TokenFile,
+    InsecureNoAuth,
+    LogFormat,
+    Log,
+    DrainSeconds,
+    RequestSeconds,
+    IdleSeconds,
+    ConnectionsMax,
+    BodyBytesMax,
+}
+
+// === impl Key ===
+
+impl Key {
+    /// Every setting, in the order in which they are printed.
+    pub const ALL: [Key; 11] = [
+        Key::Listen,
+        Key::Store,
+        Key::TokenFile,
+        Key::InsecureNoAuth,
+        Key::LogFormat,
+        Key::Log,
+        Key::DrainSeconds,
+        Key::RequestSeconds,
+        Key::IdleSeconds,
+        Key::ConnectionsMax,
+        Key::BodyBytesMax,
+    ];
+
+    /// Its name in the file; quantities end in their unit.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Its value when nobody gives one, as TOML.
+    pub fn default(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What it is for.
+    pub fn why(self) -> &'static str {
+        self.row().2
+    }
+
+    /// Its flag.
+    pub fn flag(self) -> String {
+        format!("--{}", self.name().replace('_', "-"))
+    }
+
+    /// Its name in the environment.
+    pub fn variable(self) -> String {
+        format!("ROLECALL_{}", self.name().to_ascii_uppercase())
+    }
+
+    fn row(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Key::Listen => (
+                "listen",
+                "\"127.0.0.1:3000\"",
+                "Address and port. Beyond this machine it needs a token.",
+            ),
+            Key::Store => (
+                "store",
+                "\"sled:./data\"",
+                "Where records rest: memory: forgets at the end, sled:PATH is a directory.",
+            ),
+            Key::TokenFile => (
+                "token_file",
+                "[]",
+                "Files with one token a line. In the environment: separated by colons.",
+            ),
+            Key::InsecureNoAuth => (
+                "insecure_no_auth",
+                "false",
+                "Listen beyond this machine although no token is set.",
+            ),
+            Key::LogFormat => ("log_format", "\"text\"", "text for people, json for machines."),
+            Key::Log => (
+                "log",
+                "\"info,access=warn\"",
+                "What is logged, as in RUST_LOG. Plain info adds a line per request.",
+            ),
+            Key::DrainSeconds => (
+                "drain_seconds",
+                "10",
+                "How long open requests may go on after the signal to stop.",
+            ),
+            Key::RequestSeconds => {
+                ("request_seconds", "30", "How long a request may take until its answer begins.")
+            }
+            Key::IdleSeconds => (
+                "idle_seconds",
+                "30",
+                "How long a connection may wait for its next request, or dawdle over headers.",
+            ),
+            Key::ConnectionsMax => (
+                "connections_max",
+                "10000",
+                "Connections open at one time; more wait until one ends.",
+            ),
+            Key::BodyBytesMax => ("body_bytes_max", "1048576", "Bytes of one request body."),
+        }
+    }
+}
