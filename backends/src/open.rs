@@ -1,0 +1,140 @@
+//! From a URL to a store: `memory:` or `sled:PATH?name=value&...`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use registry_core::store::{Reason, Store};
+
+use crate::memory::MemoryStore;
+
+/// Why a store was not opened, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URL's scheme names no store.
+    #[error("there is no store {scheme:?}; there are memory: and sled:PATH")]
+    UnknownScheme {
+        /// What stood before the colon, or all of it where there is none.
+        scheme: String,
+    },
+    /// The store is known but not part of this build.
+    #[error("this build has no {feature} store; build with the feature {feature}")]
+    NotBuilt {
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The part after the scheme is not what this store takes.
+    #[error("the store URL {url:?} {problem}")]
+    BadUrl {
+        /// The whole URL.
+        url: String,
+        /// What is wrong and what would be right.
+        problem: &'static str,
+    },
+    /// The store has no such parameter.
+    #[error("the {store} store has no parameter {name:?}; it has {known}")]
+    UnknownParameter {
+        /// Which store.
+        store: &'static str,
+        /// What was given.
+        name: String,
+        /// What it does have.
+        known: &'static str,
+    },
+    /// A parameter has a value that it cannot take.
+    #[error("the store parameter {name}={value:?} is wrong: {expected}")]
+    BadParameter {
+        /// Which parameter.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// Another handle has the store.
+    #[error("the store at {path} is in use by {holder}; stop it or choose another --store")]
+    Locked {
+        /// Which store.
+        path: PathBuf,
+        /// Who has it: `process 1234`.
+        holder: String,
+    },
+    /// What is there was written by a newer build.
+    #[error(
+        "the store at {path} has format {found}; this build reads up to {known}: use the newer \
+         build that wrote it, or choose another --store"
+    )]
+    Newer {
+        /// Which store.
+        path: PathBuf,
+        /// The format it has.
+        found: u32,
+        /// The newest format this build reads.
+        known: u32,
+    },
+    /// What is there cannot be understood.
+    #[error(
+        "the store at {path} cannot be read: {reason}; put back a backup, or start empty with \
+         --store 'sled:{path}?if-unreadable=move-aside', which keeps what is there beside it"
+    )]
+    Unreadable {
+        /// Which store.
+        path: PathBuf,
+        /// What was found.
+        reason: Reason,
+    },
+    /// The machine did not do what was asked of it.
+    #[error("the store at {path} could not be opened: {doing}: {source}")]
+    Io {
+        /// Which store.
+        path: PathBuf,
+        /// What was asked.
+        doing: &'static str,
+        /// What came back.
+        source: io::Error,
+    },
+}
+
+/// Opens the store that `url` names, creating it where nothing is yet.
+///
+/// # Errors
+/// [`OpenError`]; nothing at the location was changed, but where its parameters ask for it.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let unknown = || OpenError::UnknownScheme { scheme: url.to_owned() };
+    let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
+    match scheme {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" => Err(bad_url(url, "has something after `memory:`; it takes nothing there")),
+        "sled" => open_sled(url, rest).await,
+        _ => Err(OpenError::UnknownScheme { scheme: format!("{scheme}:") }),
+    }
+}
+
+#[cfg(feature = "sled")]
+async fn open_sled(url: &str, rest: &str) -> Result<Arc<dyn Store>, OpenError> {
+    use crate::sled::{SledConfig, SledStore};
+
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.is_empty() || path.starts_with("//") {
+        return Err(bad_url(
+            url,
+            "names no directory; write sled:./data or sled:/var/lib/rolecall",
+        ));
+    }
+    let mut config = SledConfig::new(path);
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        config.set(name, value)?;
+    }
+    Ok(Arc::new(SledStore::open(config).await?))
+}
+
+#[cfg(not(feature = "sled"))]
+async fn open_sled(_url: &str, _rest: &str) -> Result<Arc<dyn Store>, OpenError> {
+    Err(OpenError::NotBuilt { feature: "sled" })
+}
+
+fn bad_url(url: &str, problem: &'static str) -> OpenError {
+    OpenError::BadUrl { url: url.to_owned(), problem }
+}

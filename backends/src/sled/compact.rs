@@ -1,0 +1,209 @@
+//! Compaction: a fresh database with what lives, written while the old one goes on taking writes.
+//!
+//! Sled's log grows to several times what lives in it and never shrinks. So once it has, the rows
+//! are copied in order into a new database, a slice at a time with the writer held; between slices
+//! the writer goes on, and what it writes to rows already copied it writes to both. At the end the
+//! new database has everything, however fast writes come, and `CURRENT` is switched. A crash at any
+//! point leaves one database that counts and has everything.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::sled::{Batch, IVec};
+
+use super::directory::{Current, Directory};
+use super::engine::{Engine, Failure, guard};
+use super::store::{Shared, State};
+use super::writer::{Rows, Writer};
+
+/// The new database while it is filled.
+pub(super) struct Copy {
+    to: Arc<Engine>,
+    /// Every row up to this one is the same in both.
+    copied: IVec,
+}
+
+/// One compaction on its way.
+struct Compaction {
+    shared: Arc<Shared>,
+    directory: Arc<Directory>,
+    from_bytes: u64,
+    to_name: String,
+    cache_bytes: u64,
+}
+
+/// How a compaction ended that did not fail.
+enum Ended {
+    /// The new database counts.
+    Switched { to_bytes: u64, live_bytes: u64 },
+    /// The old one does: the store was closed, or has failed, meanwhile.
+    Stopped,
+    /// Nobody knows which one does. The store has failed; the next open finds out.
+    Unsure,
+}
+
+/// Rows copied while writers wait: some ten milliseconds.
+const SLICE_ROWS: usize = 1_000;
+
+// === impl Writer: when ===
+
+impl Writer {
+    /// Starts a compaction if the disk holds far more than what lives. Costs one `fstat` if not.
+    pub(super) fn compact_if_due(&mut self, shared: &Arc<Shared>) -> Result<(), Failure> {
+        if self.is_compacting() || shared.is_stopping() {
+            return Ok(());
+        }
+        let due_bytes = (self.head.live_bytes * self.config.compact_ratio)
+            .max(self.config.compact_above_bytes)
+            // What the last one could not shrink, the next one will not either.
+            .max(self.settled_bytes * 2);
+        let disk_bytes = self.engine.disk_bytes()?;
+        if disk_bytes <= due_bytes {
+            return Ok(());
+        }
+        let compaction = Compaction {
+            shared: Arc::clone(shared),
+            directory: Arc::clone(&self.directory),
+            from_bytes: disk_bytes,
+            to_name: Directory::name_after(Some(&self.current.database)),
+            cache_bytes: self.config.cache_bytes,
+        };
+        let thread = thread::Builder::new().name("rolecall-compact".to_owned());
+        match thread.spawn(move || compaction.run()) {
+            Ok(thread) => self.compaction = Some(thread),
+            Err(error) => tracing::warn!(%error, "no thread to compact in; trying again later"),
+        }
+        Ok(())
+    }
+
+    fn is_compacting(&self) -> bool {
+        self.compaction.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Writes to the new database what was just written to the old one, as far as it was copied.
+    pub(super) fn mirror(&mut self, rows: &Rows) {
+        let Some(copy) = &self.copy else { return };
+        let batch = rows.batch(|row| *row <= copy.copied);
+        if let Err(failure) = guard(|| copy.to.apply(batch)) {
+            // The store is none the worse for it. The compaction finds that its copy is gone.
+            tracing::error!(%failure, "the new database of a compaction has failed");
+            self.copy = None;
+        }
+    }
+
+    /// Copies some more rows. Says whether there may be more.
+    fn copy_slice(&mut self) -> Result<bool, Failure> {
+        let Some(copy) = &mut self.copy else { return Err(gone()) };
+        let (mut batch, mut count) = (Batch::default(), 0);
+        let mut last = None;
+        for item in self.engine.rows_after(&copy.copied).take(SLICE_ROWS) {
+            let (row, value) = item?;
+            batch.insert(&row, value);
+            last = Some(row);
+            count += 1;
+        }
+        copy.to.apply(batch)?;
+        copy.copied = last.unwrap_or_else(|| copy.copied.clone());
+        Ok(count == SLICE_ROWS)
+    }
+
+    /// Lets the new database, which has every row by now, take the place of the old one.
+    ///
+    /// An error leaves the old one in place, the error within does not say which one a crash leaves.
+    fn switch(&mut self, name: &str) -> Result<Result<Ended, Failure>, Failure> {
+        let Some(Copy { to, .. }) = self.copy.take() else { return Err(gone()) };
+        to.settle()?;
+        let to_bytes = to.disk_bytes()?;
+        let current = Current { database: name.to_owned(), revision: self.head.revision };
+        self.directory.stage(&current)?;
+        if let Err(error) = self.directory.publish() {
+            return Ok(Err(error.into()));
+        }
+        // Nothing below can fail: the old database no longer counts.
+        self.engine = to;
+        self.current = current;
+        self.settled_bytes = to_bytes;
+        Ok(Ok(Ended::Switched { to_bytes, live_bytes: self.head.live_bytes }))
+    }
+}
+
+fn gone() -> Failure {
+    std::io::Error::other("the new database has failed").into()
+}
+
+// === impl Compaction ===
+
+impl Compaction {
+    fn run(self) {
+        let path = self.directory.path().display();
+        tracing::info!(%path, from_bytes = self.from_bytes, "compacting");
+        let started = Instant::now();
+        let ended = guard(|| self.copy_and_switch());
+        let took = started.elapsed();
+        match ended {
+            Ok(Ended::Switched { to_bytes, live_bytes }) => {
+                let from_bytes = self.from_bytes;
+                tracing::info!(%path, from_bytes, to_bytes, live_bytes, ?took, "compacted");
+            }
+            Ok(Ended::Stopped) => tracing::info!(%path, "compaction stopped"),
+            Ok(Ended::Unsure) => return,
+            Err(failure) => {
+                tracing::error!(%path, %failure, "compaction failed; going on without");
+                self.abandon();
+            }
+        }
+        let current = self.directory.current();
+        let removed = current.and_then(|current| match current {
+            Some(current) => self.directory.remove_leftovers(&current.database),
+            None => Ok(()),
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%path, %error, "a leftover database stays until the next open");
+        }
+    }
+
+    fn copy_and_switch(&self) -> Result<Ended, Failure> {
+        let to = Engine::open(&self.directory, &self.to_name, self.cache_bytes)?;
+        let to = Arc::new(to);
+        let copy = Copy { to: Arc::clone(&to), copied: IVec::default() };
+        match &mut *self.shared.state() {
+            State::Open(writer) => writer.copy = Some(copy),
+            State::Failed(_) | State::Closed => return Ok(Ended::Stopped),
+        }
+        let mut is_more = true;
+        while is_more {
+            let mut state = self.shared.state();
+            let State::Open(writer) = &mut *state else { return Ok(Ended::Stopped) };
+            if self.shared.is_stopping() {
+                writer.copy = None;
+                return Ok(Ended::Stopped);
+            }
+            let started = Instant::now();
+            is_more = writer.copy_slice()?;
+            drop(state);
+            // As long again for the writers, who would else find the lock taken each time.
+            thread::sleep(started.elapsed().max(Duration::from_millis(1)));
+        }
+        // Most of the sync is done before writers have to wait for the rest of it.
+        to.settle()?;
+        drop(to);
+        self.switch()
+    }
+
+    fn switch(&self) -> Result<Ended, Failure> {
+        let mut state = self.shared.state();
+        let State::Open(writer) = &mut *state else { return Ok(Ended::Stopped) };
+        writer.switch(&self.to_name)?.or_else(|failure| {
+            state.fail(&failure);
+            Ok(Ended::Unsure)
+        })
+    }
+
+    fn abandon(&self) {
+        if let State::Open(writer) = &mut *self.shared.state() {
+            writer.copy = None;
+            writer.settled_bytes = self.from_bytes; // not again before it has doubled
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a store's directory looks like, and the steps by which it changes without a moment in which
+//! a crash would leave it in two minds.
+//!
+//! ```text
+//! PATH/LOCK            held while the store is open; says by which process
+//! PATH/CURRENT         names the database that counts (any other is a leftover) and a revision
+//!                      that it has reached: sled takes damage for the end of its log, silently
+//! PATH/CURRENT.next    on its way to become CURRENT
+//! PATH/sled-000001/    one sled database
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use registry_core::{Clock, Revision, SystemClock};
+
+use crate::open::OpenError;
+
+const LOCK: &str = "LOCK";
+const CURRENT: &str = "CURRENT";
+const NEXT: &str = "CURRENT.next";
+const DATABASE: &str = "sled-";
+
+/// The directory of a store that is open: as long as this lives, nobody else has it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What `CURRENT` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Current {
+    /// The name of the database that counts.
+    pub(super) database: String,
+    /// A revision that it has reached.
+    pub(super) revision: Revision,
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// Makes the directory if it is missing, and takes it.
+    pub(super) fn lock(path: &Path) -> Result<Arc<Self>, OpenError> {
+        let failed = |doing| move |source| OpenError::Io { path: path.to_owned(), doing, source };
+        create(path).map_err(failed("making its directory"))?;
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).read(true).write(true);
+        let mut lock = options.open(path.join(LOCK)).map_err(failed("opening its LOCK"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked { path: path.to_owned(), holder: holder(&mut lock) });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("taking its LOCK")(error)),
+        }
+        let sign = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+        sign.map_err(failed("writing its LOCK"))?;
+        Ok(Arc::new(Self { path: path.to_owned(), _lock: lock }))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `CURRENT` says; `None` if there is none yet.
+    pub(super) fn current(&self) -> io::Result<Option<Current>> {
+        match fs::read_to_string(self.path.join(CURRENT)) {
+            Ok(text) => Ok(Some(Current::parse(&text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every database that is there, in order of age.
+    pub(super) fn databases(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for item in fs::read_dir(&self.path)? {
+            let name = item?.file_name().to_string_lossy().into_owned();
+            if number(&name).is_some() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// A name for the database that comes after `name`.
+    pub(super) fn name_after(name: Option<&str>) -> String {
+        let number = name.and_then(number).unwrap_or(0) + 1;
+        format!("{DATABASE}{number:06}")
+    }
+
+    /// Prepares what `CURRENT` will say. Nothing has changed yet.
+    pub(super) fn stage(&self, current: &Current) -> io::Result<()> {
+        let mut next = File::create(self.path.join(NEXT))?;
+        writeln!(next, "{}\nrevision {}", current.database, current.revision.0)?;
+        next.sync_all()
+    }
+
+    /// Lets `CURRENT` say what was staged.
+    ///
+    /// After an error nobody can tell which of the two a crash would leave.
+    pub(super) fn publish(&self) -> io::Result<()> {
+        fs::rename(self.path.join(NEXT), self.path.join(CURRENT))?;
+        sync_directory(&self.path)
+    }
+
+    /// Removes what a crash in the middle of a change left behind.
+    pub(super) fn remove_leftovers(&self, current: &str) -> io::Result<()> {
+        for name in self.databases()? {
+            if name != current {
+                tracing::warn!(path = %self.path.display(), %name, "removing a leftover database");
+                fs::remove_dir_all(self.path.join(name))?;
+            }
+        }
+        match fs::remove_file(self.path.join(NEXT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Renames the whole directory; returns where it is now.
+    pub(super) fn move_aside(&self) -> io::Result<PathBuf> {
+        // By its components: a trailing slash would put the new name inside the old directory.
+        let mut aside = self.path.components().as_path().as_os_str().to_owned();
+        aside.push(format!(".unreadable-{}", SystemClock::new().wall().0));
+        let aside = PathBuf::from(aside);
+        fs::rename(&self.path, &aside)?;
+        sync_directory(parent(&self.path))?;
+        Ok(aside)
+    }
+}
+
+// === impl Current ===
+
+impl Current {
+    /// One written by hand may have the name only.
+    fn parse(text: &str) -> Self {
+        let (database, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+        let revision = rest.trim().strip_prefix("revision ").and_then(|number| number.parse().ok());
+        let database = database.trim().to_owned();
+        Self { database, revision: Revision(revision.unwrap_or(0)) }
+    }
+}
+
+/// Puts a directory's list of names to rest.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a directory and those above it that are missing, each at rest when this returns.
+fn create(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    create(parent(path))?;
+    fs::create_dir(path)?;
+    sync_directory(parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    name.strip_prefix(DATABASE)?.parse().ok()
+}
+
+fn holder(lock: &mut File) -> String {
+    let mut text = String::new();
+    match lock.read_to_string(&mut text).map(|_| text.trim().parse::<u32>()) {
+        Ok(Ok(pid)) => format!("process {pid}"),
+        _ => "another process".to_owned(),
+    }
+}

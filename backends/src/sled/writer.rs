@@ -1,0 +1,344 @@
+//! The one writer: turns commits and renewals into batches of rows, and rows back into records.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use ::sled::{Batch, IVec};
+use registry_core::Beat;
+use registry_core::Key;
+use registry_core::Revision;
+use registry_core::store::{Action, Expect, Loaded, Mark, Outcome, Renewal, Stored, Write};
+
+use super::compact::Copy;
+use super::config::{IfUnreadable, SledConfig};
+use super::directory::{Current, Directory};
+use super::engine::{Engine, Failure};
+use super::layout::{self, CHUNK_BYTES, Damage, Head, Header};
+use crate::open::OpenError;
+
+/// Everything a store has while it is open. Whoever holds it may write.
+pub(super) struct Writer {
+    pub(super) directory: Arc<Directory>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) config: SledConfig,
+    pub(super) head: Head,
+    pub(super) current: Current,
+    pub(super) compaction: Option<JoinHandle<()>>,
+    /// The database that a compaction fills; `None` while there is none.
+    pub(super) copy: Option<Copy>,
+    /// Disk size after the last compaction, or attempt at one.
+    pub(super) settled_bytes: u64,
+}
+
+/// Rows to be written together; `None` removes one. The last word on a row counts.
+#[derive(Default)]
+pub(super) struct Rows(Vec<(IVec, Option<IVec>)>);
+
+/// Revisions after which `CURRENT` is told how far the store has come.
+const TESTIFY_EVERY: u64 = 10_000;
+/// A page of a load ends at whichever comes first.
+const PAGE_RECORDS_MAX: usize = 512;
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+// === impl Writer: opening ===
+
+impl Writer {
+    /// Opens what is in the directory, or begins it.
+    pub(super) fn open(directory: Arc<Directory>, config: &SledConfig) -> Result<Self, OpenError> {
+        let failed = |failure: Failure| failure.into_open_error(&config.path);
+        let chosen = chosen_database(&directory).map_err(failed)?;
+        let is_new = chosen.is_none();
+        let current = match chosen {
+            Some(current) => current,
+            None => only_database(&directory).map_err(failed)?,
+        };
+        let name = &current.database;
+        let engine = Engine::open(&directory, name, config.cache_bytes).map_err(failed)?;
+        if is_new {
+            begin(&engine).map_err(failed)?;
+        }
+        let found = format_of(&engine).map_err(failed)?;
+        if found != layout::FORMAT {
+            let path = config.path.clone();
+            return Err(OpenError::Newer { path, found, known: layout::FORMAT });
+        }
+        let head = head_of(&engine, &current).map_err(failed)?;
+        let mut writer = Self {
+            directory: Arc::clone(&directory),
+            engine: Arc::new(engine),
+            config: config.clone(),
+            head,
+            current,
+            compaction: None,
+            copy: None,
+            settled_bytes: 0,
+        };
+        if config.if_unreadable == IfUnreadable::MoveAside {
+            writer.scan(&mut |_| true).map_err(failed)?;
+        }
+        if is_new || writer.current.revision != head.revision {
+            writer.testify().map_err(failed)?;
+        }
+        let removed = directory.remove_leftovers(&writer.current.database);
+        removed.map_err(|error| failed(error.into()))?;
+        Ok(writer)
+    }
+
+    /// Writes into `CURRENT` which revision was reached.
+    pub(super) fn testify(&mut self) -> Result<(), Failure> {
+        self.current.revision = self.head.revision;
+        self.directory.stage(&self.current)?;
+        Ok(self.directory.publish()?)
+    }
+}
+
+/// What `CURRENT` says; `None` if there is no `CURRENT`.
+fn chosen_database(directory: &Directory) -> Result<Option<Current>, Failure> {
+    let Some(current) = directory.current()? else { return Ok(None) };
+    if directory.databases()?.contains(&current.database) {
+        return Ok(Some(current));
+    }
+    let reason = format!("names {:?}, which is not there", current.database);
+    Err(Damage::new(b"CURRENT", reason).into())
+}
+
+/// What `CURRENT` will say of a store that was never begun, or not to the end.
+fn only_database(directory: &Directory) -> Result<Current, Failure> {
+    let database = match &directory.databases()?[..] {
+        [] => Directory::name_after(None),
+        [only] => only.clone(),
+        several => {
+            let names = several.join(", ");
+            let reason = format!("is missing; write into it which one counts: {names}");
+            return Err(Damage::new(b"CURRENT", reason).into());
+        }
+    };
+    Ok(Current { database, revision: Revision(0) })
+}
+
+/// Writes the first rows of an empty database. One that was begun already stays as it is.
+fn begin(engine: &Engine) -> Result<(), Failure> {
+    if engine.rows(b"").next().is_some() {
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    batch.insert(layout::FORMAT_ROW, &layout::FORMAT.to_be_bytes());
+    batch.insert(layout::HEAD_ROW, &Head::default().write());
+    engine.apply(batch)?;
+    engine.settle()
+}
+
+fn format_of(engine: &Engine) -> Result<u32, Failure> {
+    let row = layout::FORMAT_ROW;
+    let value = engine.get(row)?.ok_or_else(|| Damage::new(row, "is missing"))?;
+    Ok(layout::read_format(&value)?)
+}
+
+fn head_of(engine: &Engine, current: &Current) -> Result<Head, Failure> {
+    let row = layout::HEAD_ROW;
+    let value = engine.get(row)?.ok_or_else(|| Damage::new(row, "is missing"))?;
+    let head = Head::read(&value)?;
+    if head.revision < current.revision {
+        let (found, reached) = (head.revision.0, current.revision.0);
+        let reason = format!("is at revision {found}, but the store had reached {reached}");
+        return Err(Damage::new(row, reason).into());
+    }
+    Ok(head)
+}
+
+// === impl Writer: writing ===
+
+impl Writer {
+    pub(super) fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Outcome>, Failure> {
+        let (mut rows, mut head) = (Rows::default(), self.head);
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            outcomes.push(self.write(write, &mut rows, &mut head)?);
+        }
+        if head != self.head {
+            rows.put(layout::HEAD_ROW, &head.write());
+            self.apply(&rows)?;
+            self.engine.sync()?;
+            self.head = head;
+            if head.revision.0 - self.current.revision.0 >= TESTIFY_EVERY {
+                self.testify()?;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        renewals: Vec<Renewal>,
+        mark: Option<Mark>,
+    ) -> Result<(), Failure> {
+        let mut rows = Rows::default();
+        for renewal in renewals {
+            // The row is there exactly while that life lasts, so the record need not be looked at.
+            let row = layout::beat_row(renewal.created);
+            if self.engine.contains(&row)? {
+                rows.put(&row, &layout::write_beat(renewal.beat));
+            }
+        }
+        if let Some(mark) = mark {
+            rows.put(layout::MARK_ROW, &layout::write_mark(mark));
+        }
+        // Not synced: the contract lets a crash take renewals back.
+        if rows.is_empty() { Ok(()) } else { self.apply(&rows) }
+    }
+
+    /// Adds the rows of one write, if its expectation holds.
+    fn write(&self, write: Write, rows: &mut Rows, head: &mut Head) -> Result<Outcome, Failure> {
+        let row = layout::record_row(&write.key);
+        let held = match self.engine.get(&row)? {
+            Some(value) => Some(Header::read(&row, &value)?.0),
+            None => None,
+        };
+        let holds = match write.expect {
+            Expect::Absent => held.is_none(),
+            Expect::Modified(revision) => held.is_some_and(|held| held.modified == revision),
+        };
+        if !holds {
+            return Ok(Outcome::Conflict);
+        }
+        head.revision = Revision(head.revision.0 + 1);
+        if let Some(held) = held {
+            rows.remove_record(&row, held);
+            head.records -= 1;
+            head.live_bytes -= held.live_bytes(&row);
+        }
+        if let Action::Put { body, beat } = write.action {
+            let modified = head.revision;
+            let created = held.map_or(modified, |held| held.created);
+            let header = Header { created, modified, body_bytes: body.len() };
+            rows.put_record(&row, header, &body, beat);
+            head.records += 1;
+            head.live_bytes += header.live_bytes(&row);
+        }
+        Ok(Outcome::Done(head.revision))
+    }
+
+    fn apply(&mut self, rows: &Rows) -> Result<(), Failure> {
+        self.engine.apply(rows.batch(|_| true))?;
+        self.engine.flush()?;
+        self.mirror(rows);
+        Ok(())
+    }
+}
+
+// === impl Writer: reading ===
+
+impl Writer {
+    /// Hands out every record in pages, until `take` wants no more.
+    pub(super) fn scan(
+        &self,
+        take: &mut dyn FnMut(Vec<Stored>) -> bool,
+    ) -> Result<Loaded, Failure> {
+        let beats = self.beats()?;
+        let mark = self.engine.get(layout::MARK_ROW)?;
+        let mark = mark.map(|value| layout::read_mark(&value)).transpose()?;
+        let loaded = Loaded { revision: self.head.revision, mark };
+
+        let mut found = Head { revision: self.head.revision, ..Head::default() };
+        let (mut page, mut page_bytes) = (Vec::new(), 0);
+        for item in self.engine.rows(layout::RECORDS) {
+            let (row, value) = item?;
+            let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
+            let (header, inline) = Header::read(&row, &value)?;
+            found.records += 1;
+            found.live_bytes += header.live_bytes(&row);
+            page_bytes += header.body_bytes;
+            page.push(self.stored(key, header, inline, &beats)?);
+            if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
+                page_bytes = 0;
+                if !take(std::mem::take(&mut page)) {
+                    return Ok(loaded);
+                }
+            }
+        }
+        take(page);
+        if found != self.head {
+            let reason = format!("counts {:?}, but there are {found:?}", self.head);
+            return Err(Damage::new(layout::HEAD_ROW, reason).into());
+        }
+        Ok(loaded)
+    }
+
+    /// Every beat, in the order of lives.
+    fn beats(&self) -> Result<Vec<(Revision, Beat)>, Failure> {
+        let rows = self.engine.rows(layout::BEATS).map(|item| {
+            let (row, value) = item?;
+            Ok((layout::life_of(&row)?, layout::read_beat(&row, &value)?))
+        });
+        rows.collect()
+    }
+
+    fn stored(
+        &self,
+        key: Key,
+        header: Header,
+        inline: &[u8],
+        beats: &[(Revision, Beat)],
+    ) -> Result<Stored, Failure> {
+        let damage = |reason| Damage::new(&layout::record_row(&key), reason);
+        let Header { created, modified, body_bytes } = header;
+        let beat = beats.binary_search_by_key(&created, |(life, _)| *life);
+        let (_, beat) = beats[beat.map_err(|_| damage("has no beat"))?];
+        let mut body = Vec::with_capacity(body_bytes);
+        body.extend_from_slice(inline);
+        for index in 0..header.chunks() {
+            let chunk = self.engine.get(&layout::chunk_row(modified, index))?;
+            body.extend_from_slice(&chunk.ok_or_else(|| damage("lacks a part of its body"))?);
+        }
+        if body.len() != body_bytes {
+            return Err(damage("has not the length that it says").into());
+        }
+        Ok(Stored { key, created, modified, body, beat })
+    }
+}
+
+// === impl Rows ===
+
+impl Rows {
+    pub(super) fn batch(&self, is_wanted: impl Fn(&IVec) -> bool) -> Batch {
+        let mut batch = Batch::default();
+        for (row, value) in self.0.iter().filter(|(row, _)| is_wanted(row)) {
+            match value {
+                Some(value) => batch.insert(row, value),
+                None => batch.remove(row),
+            }
+        }
+        batch
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn put(&mut self, row: &[u8], value: &[u8]) {
+        self.0.push((row.into(), Some(value.into())));
+    }
+
+    fn remove(&mut self, row: &[u8]) {
+        self.0.push((row.into(), None));
+    }
+
+    fn put_record(&mut self, row: &[u8], header: Header, body: &[u8], beat: Beat) {
+        self.put(row, &header.write(body));
+        if header.chunks() > 0 {
+            for (index, chunk) in (0..).zip(body.chunks(CHUNK_BYTES)) {
+                self.put(&layout::chunk_row(header.modified, index), chunk);
+            }
+        }
+        self.put(&layout::beat_row(header.created), &layout::write_beat(beat));
+    }
+
+    /// A record put after this stays.
+    fn remove_record(&mut self, row: &[u8], header: Header) {
+        self.remove(row);
+        for index in 0..header.chunks() {
+            self.remove(&layout::chunk_row(header.modified, index));
+        }
+        self.remove(&layout::beat_row(header.created));
+    }
+}

@@ -1,0 +1,48 @@
+//! The lease invariants: a registry and a plain model live through the same random story, and after
+//! each step everything that can be read must be equal.
+//!
+//! The story is told on every backend, with restarts, crashes, clocks that jump and stores that
+//! fail. What the model is, is all that the core promises about leases: see `docs/GUARANTEES.md`.
+
+mod machine;
+mod model;
+mod story;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use self::machine::{Memory, Place, Sled};
+use self::story::Step;
+
+const STEPS_MAX: usize = 60;
+
+fn tell<P: Place>(steps: &[Step]) -> Result<(), TestCaseError> {
+    // One thread: the same story is lived through in the same way again.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    runtime.block_on(machine::live::<P>(steps))
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 1_500, ..Config::default() })]
+
+    #[test]
+    fn leases_on_memory_equal_the_model(
+        steps in prop::collection::vec(story::step(), 1..STEPS_MAX)
+    ) {
+        tell::<Memory>(&steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 96, ..Config::default() })]
+
+    #[test]
+    fn leases_on_sled_equal_the_model(
+        steps in prop::collection::vec(story::step(), 1..STEPS_MAX)
+    ) {
+        tell::<Sled>(&steps)?;
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole-system tests, in reading order.
+
+mod invariant;

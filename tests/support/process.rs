@@ -1,0 +1,231 @@
+//! The real binary in a child process, on a port of its own, in a directory of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::bytes::{Connection, Response};
+use crate::wait;
+
+/// A running `rolecall`. Killed when dropped.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+/// How a server is to be started.
+pub struct Setup {
+    command: Command,
+}
+
+// === impl Setup ===
+
+impl Setup {
+    /// The server with its data in `data`, on any free port, with nothing from this environment.
+    #[must_use]
+    pub fn new(data: &Path) -> Self {
+        let mut setup = Self::bare();
+        setup.command.arg("serve").args(["--listen", "127.0.0.1:0", "--store"]);
+        setup.command.arg(format!("sled:{}", data.display()));
+        setup
+    }
+
+    /// The binary without arguments or environment.
+    #[must_use]
+    pub fn bare() -> Self {
+        let mut command = Command::new(binary());
+        command.env_clear().stdin(Stdio::null());
+        Self { command }
+    }
+
+    /// With further arguments.
+    #[must_use]
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// With this in the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// In this directory.
+    #[must_use]
+    pub fn dir(mut self, path: &Path) -> Self {
+        self.command.current_dir(path);
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    /// If it ends before it listens; shows what it said.
+    #[must_use]
+    pub fn start(mut self) -> Server {
+        let mut child = self
+            .command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        follow(child.stderr.take().expect("stderr is piped"), &log);
+        let address = wait::until("the server to listen", || {
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                panic!("the server ended with {status}: {}", text(&log));
+            }
+            let said = text(&log);
+            let at = said.find("listening on http://")? + "listening on http://".len();
+            let address = said[at..].split_whitespace().next()?;
+            said[at..].contains('\n').then(|| address.parse().ok())?
+        });
+        Server { child, address, log }
+    }
+
+    /// Runs it to its end: exit code and what it said.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn run(mut self) -> (i32, String) {
+        let output = self.command.output().expect("the binary can be started");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A server with its data in `data`.
+    #[must_use]
+    pub fn start(data: &Path) -> Self {
+        Setup::new(data).start()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to stderr.
+    #[must_use]
+    pub fn log(&self) -> String {
+        text(&self.log)
+    }
+
+    /// A new connection.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    #[must_use]
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address).expect("the server listens")
+    }
+
+    /// One request on a connection of its own.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    #[must_use]
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Response {
+        let answer = self.connect().request(method, path, body);
+        answer.unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.log()))
+    }
+
+    /// `kill -9`, and waits for its end.
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Sends a signal by name.
+    ///
+    /// # Panics
+    /// If there is no `kill`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill can be started").success(), "signal {name} to {pid}");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    #[must_use]
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = wait::until("the server to end", || self.child.try_wait().ok().flatten());
+        (status, self.log())
+    }
+
+    /// SIGTERM, and waits for a clean end.
+    ///
+    /// # Panics
+    /// If it does not end well.
+    pub fn stop(self) {
+        self.signal("TERM");
+        let (status, log) = self.wait();
+        assert!(status.success(), "ended with {status}: {log}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_before = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The binary under test, built if it is not there or not fresh.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("ROLECALL_TEST_BINARY") {
+            return PathBuf::from(path);
+        }
+        // This test runs from target/PROFILE/deps.
+        let here = std::env::current_exe().expect("a test knows where it is");
+        let profile = here.ancestors().nth(2).expect("a test is in target/PROFILE/deps");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--package", "rolecall", "--bin", "rolecall"]);
+        build.arg("--target-dir").arg(profile.parent().expect("a profile is in target"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(built.expect("cargo can be started").success(), "cannot build the server");
+        profile.join("rolecall")
+    })
+}
+
+fn follow(stderr: impl std::io::Read + Send + 'static, log: &Arc<Mutex<String>>) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
+
+fn text(log: &Mutex<String>) -> String {
+    log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
