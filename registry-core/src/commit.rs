@@ -40,9 +40,14 @@ impl Driver {
                 Ok(())
             }
             Err(StoreError::Unknown(reason)) => {
-                tracing::warn!(%reason, "the store did not say what became of a batch");
-                self.failed(pending, &Error::Unknown);
-                self.reload().await
+                tracing::warn!(%reason, "the store did not say what became of a batch; looking");
+                let reloaded = self.reload().await;
+                if reloaded.is_err() {
+                    self.failed(pending, &Error::Unknown);
+                } else {
+                    self.found_out(pending);
+                }
+                reloaded
             }
             Err(broken) => {
                 self.failed(pending, &Error::Unknown);
@@ -153,8 +158,9 @@ impl Driver {
             return Ok(());
         }
         tracing::warn!(writes = refused.len(), "another writer has changed the store; reloading");
+        self.reload().await?;
         self.failed(refused, &Error::Unavailable);
-        self.reload().await
+        Ok(())
     }
 
     /// The change that a draft has become.
@@ -198,6 +204,28 @@ impl Driver {
         }
     }
 
+    /// Answers by what the store turned out to hold.
+    fn found_out(&mut self, pending: Vec<Pending>) {
+        let mut undone = Vec::new();
+        for one in pending {
+            let now = self.shared.catalog.get(one.key.namespace(), one.key.id());
+            let revision = |slot: &Option<Arc<Slot>>| slot.as_ref().map(|s| s.record().modified);
+            let Draft { cause, before, record, .. } = &one.draft;
+            if revision(&now) == revision(before) {
+                undone.push(one);
+                continue;
+            }
+            let done = match (&now, record, before) {
+                (Some(slot), Some(wanted), _) => slot.record().says_the_same(wanted).then_some(slot),
+                (None, None, Some(slot)) => Some(slot),
+                _ => None,
+            };
+            let done = done.map(|slot| Done { slot: Arc::clone(slot), cause: *cause });
+            answer(one.reply, done.ok_or(Error::Unknown));
+        }
+        self.failed(undone, &Error::Unavailable);
+    }
+
     /// Finds out what is true after the store could not say. Nothing is committed before that.
     async fn reload(&mut self) -> Result<(), StoreError> {
         let mut tries = 1;
@@ -215,6 +243,7 @@ impl Driver {
         let now = self.shared.timeline.now();
         self.flush.wanted |= !reloaded.due.is_empty();
         self.due.extend(reloaded.due.into_iter().map(|due| (now, due)));
+        self.waiting.extend(reloaded.revived.into_iter().map(Ticket::revive));
         for slot in reloaded.slots {
             self.deadlines.arm(&self.shared.catalog, &slot);
         }

@@ -68,11 +68,7 @@ impl Driver {
             next_tick: now,
         };
         driver.flush.wanted = !driver.due.is_empty();
-        driver.waiting.extend(recovered.revived.into_iter().map(|key| Ticket {
-            key,
-            operation: Operation::Revive,
-            reply: None,
-        }));
+        driver.waiting.extend(recovered.revived.into_iter().map(Ticket::revive));
         for slot in recovered.slots {
             driver.deadlines.arm(&driver.shared.catalog, &slot);
         }

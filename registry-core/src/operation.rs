@@ -96,6 +96,15 @@ pub(crate) struct Draft {
     pub(crate) record: Option<Box<Record>>,
 }
 
+// === impl Ticket ===
+
+impl Ticket {
+    /// Nobody waits for it: the registry itself has found that the record has beaten.
+    pub(crate) fn revive(key: Key) -> Self {
+        Self { key, operation: Operation::Revive, reply: None }
+    }
+}
+
 // === impl Operation ===
 
 impl Operation {

@@ -194,6 +194,13 @@ fn few(field: &'static str, count: usize, max: usize) -> Result<(), Invalid> {
 // === impl Record ===
 
 impl Record {
+    /// Whether it is the same life and says the same, whatever its revisions.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.generation == other.generation
+            && self.declared == other.declared
+            && self.lapsed_at == other.lapsed_at
+    }
+
     /// Roughly the bytes it keeps in memory besides its own size.
     pub(crate) fn weight(&self) -> usize {
         let declared = &self.declared;

@@ -252,19 +252,11 @@ impl<P: Place> Machine<P> {
             (Err(Error::Fenced { held }), Ending::Fenced) => {
                 self.model.rows.get(&who).is_some_and(|row| row.generation == held.as_str())
             }
-            (Err(Error::Unavailable), Ending::Done) if fault == Some(Fault::Refused) => {
+            // The registry looks before it answers, so nobody is left in the dark.
+            (Err(Error::Unavailable), Ending::Done) if fault != Some(Fault::AnswerLost) => {
                 self.fault = None;
                 self.model = before;
-                true
-            }
-            (Err(Error::Unknown), Ending::Done) if fault == Some(Fault::Lost) => {
-                self.fault = None;
-                self.model = before;
-                true
-            }
-            (Err(Error::Unknown), Ending::Done) if fault == Some(Fault::AnswerLost) => {
-                self.fault = None;
-                true
+                fault.is_some()
             }
             _ => false,
         };
