@@ -216,7 +216,9 @@ impl Driver {
                 continue;
             }
             let done = match (&now, record, before) {
-                (Some(slot), Some(wanted), _) => slot.record().says_the_same(wanted).then_some(slot),
+                (Some(slot), Some(wanted), _) => {
+                    slot.record().says_the_same(wanted).then_some(slot)
+                }
                 (None, None, Some(slot)) => Some(slot),
                 _ => None,
             };

@@ -166,3 +166,82 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
 
 /// A record that is about to be written has no revision yet; the store gives it one.
 pub(crate) const UNWRITTEN: Revision = Revision(0);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lease::Beat;
+
+    /// One record with every part, as each version has written it. A new version adds a file; none
+    /// is ever changed.
+    const VERSIONS: [&str; 1] = [include_str!("../golden/record.v1.json")];
+
+    fn full() -> Record {
+        Record {
+            key: Key::new("vms", "a/b").unwrap(),
+            declared: Declared {
+                name: "billing".into(),
+                role: "worker".into(),
+                state: State::Relaunching,
+                address: "10.0.0.7:80".into(),
+                services: vec![
+                    Service { name: "rpc".into(), port: Some(3001) },
+                    Service { name: "ui".into(), port: None },
+                ],
+                capabilities: vec!["gpu".into(), "\u{1F600} \"quoted\"".into()],
+                labels: [("zone".to_owned(), "eu".to_owned())].into(),
+                registered_by: "orchestrator".into(),
+                term: Term::For(Ttl::from_ms(90_000)),
+                document: Some(r#"{"metadata":{"n":1}}"#.into()),
+            },
+            generation: Generation::new("g-1").unwrap(),
+            registered_at: Timestamp(1_700_000_000_123),
+            lapsed_at: Some(Timestamp(1_700_000_090_124)),
+            created: Revision(7),
+            modified: Revision(9),
+        }
+    }
+
+    fn stored(record: &Record, body: Vec<u8>) -> Stored {
+        let Record { key, created, modified, .. } = record.clone();
+        Stored { key, created, modified, body, beat: Beat::default() }
+    }
+
+    #[test]
+    fn every_version_ever_written_is_read() {
+        for golden in VERSIONS {
+            let golden = golden.trim_end().as_bytes().to_vec();
+            assert_eq!(decode(&stored(&full(), golden)).unwrap(), full());
+        }
+    }
+
+    #[test]
+    fn the_newest_version_is_written_to_the_letter() {
+        let newest = VERSIONS.last().unwrap().trim_end();
+        assert_eq!(String::from_utf8(encode(&full())).unwrap(), newest);
+    }
+
+    #[test]
+    fn what_is_newer_or_damaged_is_told_apart_and_named() {
+        let error = |body: &str| decode(&stored(&full(), body.into())).unwrap_err().to_string();
+        assert!(error(r#"{"v":2,"other":"things"}"#).contains("vms/a/b has format 2"));
+        assert!(error(r#"{"v":1}"#).contains("damaged"));
+        assert!(error("").contains("damaged"));
+        let text = String::from_utf8(encode(&full())).unwrap();
+        assert!(error(&text.replace("relaunching", "flying")).contains("must be one of running"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back(text in any::<String>(), document in any::<Option<String>>()) {
+            let mut record = full();
+            record.declared.name = text.clone();
+            record.declared.labels = [(text.clone(), text.clone())].into();
+            record.declared.capabilities = vec![text.clone(), String::new()];
+            record.declared.document = document.map(String::into_boxed_str);
+            prop_assert_eq!(decode(&stored(&record, encode(&record))).unwrap(), record);
+        }
+    }
+}

@@ -35,26 +35,26 @@
 //! happens ([`Change`], [`Watcher`]), who does it ([`Registry`], [`Driver`]), and where it rests
 //! ([`store`]).
 
-mod record;
-mod lease;
-mod clock;
-mod namespace;
-mod query;
-mod change;
 mod catalog;
-mod watch;
-mod operation;
-mod registry;
-mod recover;
-mod driver;
+mod change;
+mod clock;
 mod commit;
-mod flush;
-mod error;
+mod driver;
 pub mod encoding;
+mod error;
+mod flush;
+mod lease;
 pub mod limits;
+mod namespace;
+mod operation;
+mod query;
+mod record;
+mod recover;
+mod registry;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod watch;
 
 pub use catalog::{Discovery, Iter, Memo, Slot};
 pub use change::{Cause, Change, Revision};

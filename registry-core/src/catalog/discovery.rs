@@ -34,7 +34,8 @@ pub struct Iter<'a> {
     current: Option<Merged<'a>>,
 }
 
-type Views<'a> = std::iter::Chain<std::option::Iter<'a, Arc<View>>, std::slice::Iter<'a, Arc<View>>>;
+type Views<'a> =
+    std::iter::Chain<std::option::Iter<'a, Arc<View>>, std::slice::Iter<'a, Arc<View>>>;
 
 /// Live and other members of one view, merged.
 struct Merged<'a> {

@@ -113,3 +113,60 @@ impl<'a> Iterator for Iter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog::Pulse;
+    use crate::clock::Timestamp;
+    use crate::lease::Beat;
+    use crate::record::{Declared, Generation, Key, Record};
+
+    fn slot(created: u64, version: u64) -> Arc<Slot> {
+        let key = Key::new("n", &created.to_string()).unwrap();
+        let pulse = Pulse::new(key.clone(), Revision(created), Beat::default());
+        let record = Record {
+            key,
+            declared: Declared::default(),
+            generation: Generation::new("g").unwrap(),
+            registered_at: Timestamp(0),
+            lapsed_at: None,
+            created: Revision(created),
+            modified: Revision(version),
+        };
+        Slot::new(record, pulse)
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_plain_map_at_every_size(
+            steps in prop::collection::vec((0..60_u64, prop::bool::weighted(0.6)), 0..300)
+        ) {
+            let (mut members, mut map) = (Members::default(), BTreeMap::new());
+            for (version, (created, insert)) in (0..).zip(steps) {
+                let before = members.clone();
+                let copied: Vec<_> = before.iter_after(None).map(Arc::clone).collect();
+                if insert {
+                    members.insert(&slot(created, version));
+                    map.insert(created, version);
+                } else {
+                    members.remove(Revision(created));
+                    map.remove(&created);
+                }
+                let of = |slot: &Arc<Slot>| (slot.record().created.0, slot.record().modified.0);
+                let all: Vec<_> = members.iter_after(None).map(of).collect();
+                prop_assert_eq!(all, map.iter().map(|(c, v)| (*c, *v)).collect::<Vec<_>>());
+                let after: Vec<_> = members.iter_after(Some(Revision(created))).map(of).collect();
+                let rest = map.range(created + 1..).map(|(c, v)| (*c, *v));
+                prop_assert_eq!(after, rest.collect::<Vec<_>>());
+                prop_assert_eq!(members.len(), map.len());
+                let kept = before.iter_after(None).zip(&copied).all(|(a, b)| Arc::ptr_eq(a, b));
+                prop_assert!(kept && before.len() == copied.len(), "a copy has changed");
+            }
+        }
+    }
+}

@@ -11,7 +11,6 @@ use crate::namespace::Rules;
 use crate::record::{Key, Record, State};
 
 /// One version of a record, shared by everyone who reads it.
-#[derive(Debug)]
 pub struct Slot {
     record: Record,
     pulse: Arc<Pulse>,
@@ -102,6 +101,16 @@ impl Slot {
 
     pub(crate) fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot")
+            .field("record", &self.record)
+            .field("last_seen", &self.last_seen())
+            .field("lease", &self.lease())
+            .finish_non_exhaustive()
     }
 }
 
@@ -206,5 +215,64 @@ impl Memo {
 impl std::fmt::Debug for Memo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.get().is_some() { "Memo(made)" } else { "Memo" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Declared;
+    use crate::{Generation, Term};
+
+    fn pulse() -> Arc<Pulse> {
+        let key = Key::new("n", "i").unwrap();
+        let pulse = Pulse::new(key.clone(), Revision(1), Beat::default());
+        let record = Record {
+            key,
+            declared: Declared { term: Term::For(Ttl::from_ms(10)), ..Declared::default() },
+            generation: Generation::new("g").unwrap(),
+            registered_at: Timestamp(0),
+            lapsed_at: None,
+            created: Revision(1),
+            modified: Revision(1),
+        };
+        pulse.set_lease(&record, &Rules::default());
+        pulse
+    }
+
+    fn at(ms: u64) -> Beat {
+        Beat { last_seen: Timestamp(0), renewed: Tick(ms) }
+    }
+
+    #[test]
+    fn a_beat_just_before_the_lapse_prevents_it() {
+        let pulse = pulse();
+        assert!(pulse.beat(at(20)), "it is listed");
+        assert!(!pulse.lapse(Tick(20)), "it has beaten");
+        assert!(!pulse.is_lapsed());
+    }
+
+    #[test]
+    fn a_beat_just_after_the_lapse_is_told_of_it() {
+        let pulse = pulse();
+        assert!(pulse.lapse(Tick(20)));
+        assert!(!pulse.beat(at(20)), "it must be listed again");
+    }
+
+    #[test]
+    fn a_pulse_waits_for_the_store_once_however_often_it_beats() {
+        let pulse = pulse();
+        assert!(pulse.soil());
+        assert!(!pulse.soil());
+        pulse.clean();
+        assert!(pulse.soil());
+    }
+
+    #[test]
+    fn a_memo_keeps_the_first_of_its_type() {
+        let memo = Memo::default();
+        assert_eq!(memo.get_or_init(|| 1), Some(&1));
+        assert_eq!(memo.get_or_init(|| 2), Some(&1));
+        assert_eq!(memo.get_or_init(String::new), None);
     }
 }

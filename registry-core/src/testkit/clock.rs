@@ -22,12 +22,7 @@ impl ManualClock {
     /// A clock that has run for no time yet and whose wall shows `wall`.
     #[must_use]
     pub fn new(wall: Timestamp) -> Self {
-        Self {
-            now: watch::Sender::new(Now {
-                elapsed_ms: 0,
-                wall,
-            }),
-        }
+        Self { now: watch::Sender::new(Now { elapsed_ms: 0, wall }) }
     }
 
     /// Lets `ms` milliseconds pass, on both clocks. Alarms that are reached wake.

@@ -56,9 +56,7 @@ impl Place {
     /// If the engine is missing and required.
     pub async fn fresh<F: StoreFactory>(name: &str, factory: F) -> Option<Self> {
         match factory.location().await {
-            Ok(location) => Some(Self {
-                opener: Box::new(At { factory, location }),
-            }),
+            Ok(location) => Some(Self { opener: Box::new(At { factory, location }) }),
             Err(Missing(reason)) => {
                 let required = std::env::var("ROLECALL_TEST_REQUIRE").unwrap_or_default();
                 let is_required = required.split(',').any(|required| required.trim() == name);
@@ -77,9 +75,7 @@ impl Place {
     /// # Panics
     /// If it is refused.
     pub async fn open(&self) -> Arc<dyn Store> {
-        self.try_open()
-            .await
-            .unwrap_or_else(|reason| panic!("opening was refused: {reason}"))
+        self.try_open().await.unwrap_or_else(|reason| panic!("opening was refused: {reason}"))
     }
 
     /// Opens the store where it may be refused, since it is already open.

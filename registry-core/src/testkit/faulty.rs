@@ -82,18 +82,8 @@ impl FaultyStore {
     /// The same seed and the same calls give the same faults.
     #[must_use]
     pub fn seeded(inner: Arc<dyn Store>, seed: u64, percent: u64) -> Self {
-        let chance = Some(Chance {
-            seed,
-            percent,
-            state: seed,
-        });
-        Self::planned(
-            inner,
-            Plan {
-                chance,
-                ..Plan::default()
-            },
-        )
+        let chance = Some(Chance { seed, percent, state: seed });
+        Self::planned(inner, Plan { chance, ..Plan::default() })
     }
 
     /// Lets the next `call` that has no fault yet go wrong. Goes before chance.
@@ -116,9 +106,7 @@ impl FaultyStore {
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan
-            .lock()
-            .expect("no code that can panic runs under this lock")
+        self.plan.lock().expect("no code that can panic runs under this lock")
     }
 
     /// Takes the fault planned for `call` and waits where it says so.
@@ -170,11 +158,7 @@ impl Store for FaultyStore {
 
     async fn load(&self, each: &mut (dyn FnMut(Stored) + Send)) -> Result<Loaded, StoreError> {
         let fault = self.meet(Call::Load).await?;
-        let mut left = if let Some(Fault::Cut(count)) = fault {
-            count
-        } else {
-            usize::MAX
-        };
+        let mut left = if let Some(Fault::Cut(count)) = fault { count } else { usize::MAX };
         let mut some = |stored| {
             if left > 0 {
                 left -= 1;
@@ -231,19 +215,14 @@ impl Store for FaultyStore {
 impl fmt::Debug for FaultyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.plan().chance.as_ref().map(|chance| chance.seed);
-        f.debug_struct("FaultyStore")
-            .field("seed", &seed)
-            .finish_non_exhaustive()
+        f.debug_struct("FaultyStore").field("seed", &seed).finish_non_exhaustive()
     }
 }
 
 impl Drop for FaultyStore {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            #[allow(
-                clippy::print_stderr,
-                reason = "without the seed nobody can run it again"
-            )]
+            #[allow(clippy::print_stderr, reason = "without the seed nobody can run it again")]
             {
                 eprintln!("the test failed over {self:?}");
             }

@@ -33,19 +33,13 @@ pub fn key_in(namespace: &str, id: &str) -> Key {
 #[must_use]
 pub fn beat(n: u64) -> Beat {
     let wall = i64::try_from(n).expect("a case uses small numbers");
-    Beat {
-        last_seen: Timestamp(1_700_000_000_000 + wall),
-        renewed: Tick(n),
-    }
+    Beat { last_seen: Timestamp(1_700_000_000_000 + wall), renewed: Tick(n) }
 }
 
 /// A mark unlike that of any other `n`.
 #[must_use]
 pub fn mark(n: u64) -> Mark {
-    Mark {
-        tick: beat(n).renewed,
-        wall: beat(n).last_seen,
-    }
+    Mark { tick: beat(n).renewed, wall: beat(n).last_seen }
 }
 
 /// `length` bytes of every value, in no period that a chunk could have.
@@ -57,35 +51,20 @@ pub fn body(length: usize) -> Vec<u8> {
 /// A put, with the beat of number 0.
 #[must_use]
 pub fn put(key: &Key, expect: Expect, body: impl Into<Vec<u8>>) -> Write {
-    let action = Action::Put {
-        body: body.into(),
-        beat: beat(0),
-    };
-    Write {
-        key: key.clone(),
-        expect,
-        action,
-    }
+    let action = Action::Put { body: body.into(), beat: beat(0) };
+    Write { key: key.clone(), expect, action }
 }
 
 /// A delete.
 #[must_use]
 pub fn delete(key: &Key, modified: Revision) -> Write {
-    Write {
-        key: key.clone(),
-        expect: Expect::Modified(modified),
-        action: Action::Delete,
-    }
+    Write { key: key.clone(), expect: Expect::Modified(modified), action: Action::Delete }
 }
 
 /// A renewal with the beat of number `n`.
 #[must_use]
 pub fn renewal(key: &Key, created: Revision, n: u64) -> Renewal {
-    Renewal {
-        key: key.clone(),
-        created,
-        beat: beat(n),
-    }
+    Renewal { key: key.clone(), created, beat: beat(n) }
 }
 
 /// Commits one write.
@@ -93,13 +72,8 @@ pub fn renewal(key: &Key, created: Revision, n: u64) -> Renewal {
 /// # Panics
 /// If the store fails.
 pub async fn commit(store: &dyn Store, write: Write) -> Outcome {
-    let outcomes = store
-        .commit(vec![write])
-        .await
-        .expect("a healthy store commits");
-    let [outcome] = outcomes[..] else {
-        panic!("one write has one outcome, not {outcomes:?}")
-    };
+    let outcomes = store.commit(vec![write]).await.expect("a healthy store commits");
+    let [outcome] = outcomes[..] else { panic!("one write has one outcome, not {outcomes:?}") };
     outcome
 }
 
@@ -123,13 +97,8 @@ pub async fn fill(
     store: &dyn Store,
     bodies: impl IntoIterator<Item = (Key, Vec<u8>)>,
 ) -> Vec<Revision> {
-    let puts = bodies
-        .into_iter()
-        .map(|(key, body)| put(&key, Expect::Absent, body));
-    let outcomes = store
-        .commit(puts.collect())
-        .await
-        .expect("a healthy store commits");
+    let puts = bodies.into_iter().map(|(key, body)| put(&key, Expect::Absent, body));
+    let outcomes = store.commit(puts.collect()).await.expect("a healthy store commits");
     let revisions = outcomes.into_iter().map(|outcome| match outcome {
         Outcome::Done(revision) => revision,
         Outcome::Conflict => panic!("a put on a free key conflicts"),
@@ -213,10 +182,8 @@ pub fn awkward_keys() -> Vec<Key> {
     ];
     let mut keys: Vec<Key> = ids.into_iter().map(key).collect();
     keys.extend(
-        [
-            "vm", "v", "vms.a", "vms-a", "vms_a", "0", "m", "r", "c", "b",
-        ]
-        .map(|namespace| key_in(namespace, "a")),
+        ["vm", "v", "vms.a", "vms-a", "vms_a", "0", "m", "r", "c", "b"]
+            .map(|namespace| key_in(namespace, "a")),
     );
     // One namespace followed by an id must not read as another one.
     keys.extend([key_in("a", "bc"), key_in("ab", "c"), key_in("abc", "abc")]);

@@ -16,13 +16,7 @@ pub async fn a_fresh_store_is_empty(place: &Place) {
     let store = place.open().await;
     let (records, loaded) = content(&*store).await;
     assert!(records.is_empty());
-    assert_eq!(
-        loaded,
-        Loaded {
-            revision: Revision(0),
-            mark: None
-        }
-    );
+    assert_eq!(loaded, Loaded { revision: Revision(0), mark: None });
 }
 
 /// Bodies of every length at which something could change, and bytes that are no text.
@@ -30,20 +24,13 @@ pub async fn every_body_comes_back_exactly(place: &Place) {
     let store = place.open().await;
     let mut bodies: Vec<_> = awkward_lengths().into_iter().map(body).collect();
     bodies.extend([vec![0], vec![0; 5_000], vec![0xff; 5_000], "náme 🦀".into()]);
-    let bodies = bodies
-        .into_iter()
-        .enumerate()
-        .map(|(n, body)| (key(&format!("{n}")), body));
+    let bodies = bodies.into_iter().enumerate().map(|(n, body)| (key(&format!("{n}")), body));
     let bodies: Vec<_> = bodies.collect();
     fill(&*store, bodies.clone()).await;
     let (records, _) = content(&*store).await;
     assert_eq!(records.len(), bodies.len());
     for (key, body) in &bodies {
-        assert!(
-            records[key].body == *body,
-            "a body of {} bytes comes back changed",
-            body.len()
-        );
+        assert!(records[key].body == *body, "a body of {} bytes comes back changed", body.len());
     }
 }
 
@@ -53,10 +40,7 @@ pub async fn every_key_is_its_own(place: &Place) {
     let keys = awkward_keys();
     // Long bodies, so that whatever belongs to a key besides its record is there too.
     let body_of = |n: usize| [format!("{n}:").into_bytes(), body(5_000)].concat();
-    let bodies = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| (key.clone(), body_of(n)));
+    let bodies = keys.iter().enumerate().map(|(n, key)| (key.clone(), body_of(n)));
     let revisions = fill(&*store, bodies).await;
     let (records, _) = content(&*store).await;
     assert_eq!(records.len(), keys.len());
@@ -80,24 +64,10 @@ pub async fn every_beat_comes_back_exactly(place: &Place) {
     let walls = [0, 1, -1, i64::MIN, i64::MAX, 1_700_000_000_000];
     let ticks = [0, 1, u64::MAX, 1 << 32, 1 << 63, 1_234_567];
     for (n, (wall, tick)) in walls.into_iter().zip(ticks).enumerate() {
-        let beat = Beat {
-            last_seen: Timestamp(wall),
-            renewed: Tick(tick),
-        };
-        let action = Action::Put {
-            body: Vec::new(),
-            beat,
-        };
+        let beat = Beat { last_seen: Timestamp(wall), renewed: Tick(tick) };
+        let action = Action::Put { body: Vec::new(), beat };
         let key = key(&format!("{n}"));
-        done(
-            &*store,
-            Write {
-                key: key.clone(),
-                expect: Absent,
-                action,
-            },
-        )
-        .await;
+        done(&*store, Write { key: key.clone(), expect: Absent, action }).await;
         assert_eq!(content(&*store).await.0[&key].beat, beat);
     }
 }
@@ -113,30 +83,12 @@ pub async fn the_largest_record_comes_back(place: &Place) {
 /// What belonged to the longer body does not show in the shorter one, nor in the next longer one.
 pub async fn a_body_that_grows_and_shrinks_leaves_nothing_behind(place: &Place) {
     let store = place.open().await;
-    let mut modified = done(
-        &*store,
-        put(&key("a"), Absent, body(limits::RECORD_BYTES_MAX)),
-    )
-    .await;
-    for length in [
-        10,
-        100_000,
-        0,
-        3_585,
-        3_584,
-        50_000,
-        7_169,
-        1,
-        limits::RECORD_BYTES_MAX,
-        5,
-    ] {
+    let mut modified = done(&*store, put(&key("a"), Absent, body(limits::RECORD_BYTES_MAX))).await;
+    for length in [10, 100_000, 0, 3_585, 3_584, 50_000, 7_169, 1, limits::RECORD_BYTES_MAX, 5] {
         let body = vec![u8::try_from(length % 251).expect("it is below 251"); length];
         let write = put(&key("a"), Modified(modified), body.clone());
         modified = done(&*store, write).await;
-        assert!(
-            content(&*store).await.0[&key("a")].body == body,
-            "at {length} bytes"
-        );
+        assert!(content(&*store).await.0[&key("a")].body == body, "at {length} bytes");
     }
     done(&*store, super::fixture::delete(&key("a"), modified)).await;
     assert!(content(&*store).await.0.is_empty());
@@ -147,11 +99,7 @@ pub async fn all_of_five_thousand_records_are_seen(place: &Place) {
     let store = place.open().await;
     let keys: Vec<_> = (0..5_000).map(|n| key(&format!("{n}"))).collect();
     for keys in keys.chunks(limits::BATCH_OPERATIONS_MAX) {
-        fill(
-            &*store,
-            keys.iter().map(|key| (key.clone(), key.id().into())),
-        )
-        .await;
+        fill(&*store, keys.iter().map(|key| (key.clone(), key.id().into()))).await;
     }
     let (records, loaded) = content(&*store).await;
     assert_eq!(records.len(), keys.len());
@@ -179,20 +127,9 @@ pub async fn what_is_loaded_is_as_of_one_revision(place: &Place) {
     });
     loop {
         let (records, loaded) = content(&*store).await;
-        let seen = keys
-            .iter()
-            .take_while(|key| records.contains_key(key))
-            .count();
-        assert_eq!(
-            seen,
-            records.len(),
-            "a later write is seen and an earlier one is not"
-        );
-        let latest = records
-            .values()
-            .map(|held| held.modified)
-            .max()
-            .unwrap_or_default();
+        let seen = keys.iter().take_while(|key| records.contains_key(key)).count();
+        assert_eq!(seen, records.len(), "a later write is seen and an earlier one is not");
+        let latest = records.values().map(|held| held.modified).max().unwrap_or_default();
         assert_eq!(loaded.revision, latest);
         if seen == WRITES {
             break;

@@ -38,10 +38,7 @@ pub async fn what_was_committed_outlives_a_handle_that_is_dropped(place: &Place)
 pub async fn beats_and_mark_outlive_a_close(place: &Place) {
     let store = place.open().await;
     let created = done(&*store, put(&key("a"), Absent, "")).await;
-    store
-        .renew(vec![renewal(&key("a"), created, 3)], Some(mark(3)))
-        .await
-        .expect("renews");
+    store.renew(vec![renewal(&key("a"), created, 3)], Some(mark(3))).await.expect("renews");
     let before = content(&*store).await;
     let store = place.reopen(store).await;
     assert_eq!(content(&*store).await, before);
@@ -78,15 +75,9 @@ pub async fn expectations_hold_across_reopening(place: &Place) {
     let store = place.open().await;
     let held = done(&*store, put(&key("a"), Absent, "")).await;
     let store = place.reopen(store).await;
-    assert_eq!(
-        commit(&*store, put(&key("a"), Absent, "")).await,
-        Outcome::Conflict
-    );
+    assert_eq!(commit(&*store, put(&key("a"), Absent, "")).await, Outcome::Conflict);
     let next = done(&*store, put(&key("a"), Modified(held), "")).await;
-    assert_eq!(
-        commit(&*store, delete(&key("a"), held)).await,
-        Outcome::Conflict
-    );
+    assert_eq!(commit(&*store, delete(&key("a"), held)).await, Outcome::Conflict);
     done(&*store, delete(&key("a"), next)).await;
 }
 
@@ -106,10 +97,7 @@ pub async fn many_reopenings_lose_nothing(place: &Place) {
 /// Gives a store a history; returns what it holds then.
 async fn lived_in(store: &dyn Store) -> Content {
     let keys = awkward_keys();
-    let sized = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| (key.clone(), body(n * n * 7)));
+    let sized = keys.iter().enumerate().map(|(n, key)| (key.clone(), body(n * n * 7)));
     let revisions = fill(store, sized).await;
     for (key, created) in keys.iter().zip(&revisions).step_by(3) {
         done(store, put(key, Modified(*created), "short now")).await;
@@ -117,14 +105,8 @@ async fn lived_in(store: &dyn Store) -> Content {
     for (key, created) in keys.iter().zip(&revisions).skip(1).step_by(3) {
         done(store, delete(key, *created)).await;
     }
-    let renewals = keys
-        .iter()
-        .zip(&revisions)
-        .map(|(key, created)| renewal(key, *created, 4));
-    store
-        .renew(renewals.collect(), Some(mark(4)))
-        .await
-        .expect("renews");
+    let renewals = keys.iter().zip(&revisions).map(|(key, created)| renewal(key, *created, 4));
+    store.renew(renewals.collect(), Some(mark(4))).await.expect("renews");
     // The last thing done is a commit: a crash may take back renewals after it.
     done(store, put(&key("the last"), Absent, body(4_000))).await;
     content(store).await

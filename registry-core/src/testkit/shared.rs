@@ -15,19 +15,10 @@ pub async fn two_handles_see_each_other_or_the_second_is_refused(place: &Place) 
     let created = done(&*first, put(&key("a"), Absent, "one")).await;
     if let Ok(second) = place.try_open().await {
         assert_eq!(content(&*second).await, content(&*first).await);
-        assert_eq!(
-            commit(&*second, put(&key("a"), Absent, "")).await,
-            Outcome::Conflict
-        );
+        assert_eq!(commit(&*second, put(&key("a"), Absent, "")).await, Outcome::Conflict);
         let modified = done(&*second, put(&key("a"), Modified(created), "two")).await;
-        assert_eq!(
-            commit(&*first, put(&key("a"), Modified(created), "")).await,
-            Outcome::Conflict
-        );
-        first
-            .renew(vec![renewal(&key("a"), created, 5)], None)
-            .await
-            .expect("renews");
+        assert_eq!(commit(&*first, put(&key("a"), Modified(created), "")).await, Outcome::Conflict);
+        first.renew(vec![renewal(&key("a"), created, 5)], None).await.expect("renews");
         assert_eq!(content(&*second).await, content(&*first).await);
         assert!(done(&*first, put(&key("b"), Absent, "")).await > modified);
     }
@@ -77,10 +68,7 @@ pub async fn racing_creations_win_each_key_once(place: &Place) {
     let (records, _) = content(&*handles[0]).await;
     for (key, revision, racer) in won {
         let held = &records[&key];
-        assert_eq!(
-            (held.created, &held.body[..]),
-            (revision, format!("{racer}").as_bytes())
-        );
+        assert_eq!((held.created, &held.body[..]), (revision, format!("{racer}").as_bytes()));
     }
 }
 
@@ -94,14 +82,8 @@ pub async fn racing_updates_win_each_revision_once(place: &Place) {
         tokio::spawn(async move {
             let mut counted = 0;
             while counted < ROUNDS {
-                let held = super::fixture::stored(&*store, &key("a"))
-                    .await
-                    .expect("it was put");
-                let count = held
-                    .body
-                    .try_into()
-                    .map(u64::from_be_bytes)
-                    .expect("it is a count");
+                let held = super::fixture::stored(&*store, &key("a")).await.expect("it was put");
+                let count = held.body.try_into().map(u64::from_be_bytes).expect("it is a count");
                 let next = (count + 1).to_be_bytes();
                 let outcome = commit(&*store, put(&key("a"), Modified(held.modified), next)).await;
                 counted += u64::from(outcome != Outcome::Conflict);
@@ -112,9 +94,7 @@ pub async fn racing_updates_win_each_revision_once(place: &Place) {
     for racer in racing {
         racer.await.expect("no racer fails");
     }
-    let held = super::fixture::stored(&*handles[0], &key("a"))
-        .await
-        .expect("it was put");
+    let held = super::fixture::stored(&*handles[0], &key("a")).await.expect("it was put");
     let racers = u64::try_from(handles.len()).expect("there are four");
     assert_eq!(held.body, (racers * ROUNDS).to_be_bytes());
 }
@@ -141,11 +121,7 @@ pub async fn racing_batches_share_no_revision(place: &Place) {
     for racer in racing {
         given.extend(racer.await.expect("no racer fails"));
     }
-    assert_eq!(
-        given.len(),
-        handles.len() * BATCHES * WRITES,
-        "each revision is given once"
-    );
+    assert_eq!(given.len(), handles.len() * BATCHES * WRITES, "each revision is given once");
     let (records, loaded) = content(&*handles[0]).await;
     assert_eq!(records.len(), given.len());
     assert_eq!(Some(&loaded.revision), given.last());
@@ -154,9 +130,6 @@ pub async fn racing_batches_share_no_revision(place: &Place) {
 /// Four handles, as different as the store allows.
 async fn handles(place: &Place) -> [Arc<dyn Store>; 4] {
     let first = place.open().await;
-    let second = place
-        .try_open()
-        .await
-        .unwrap_or_else(|_refused| Arc::clone(&first));
+    let second = place.try_open().await.unwrap_or_else(|_refused| Arc::clone(&first));
     [Arc::clone(&first), Arc::clone(&second), first, second]
 }

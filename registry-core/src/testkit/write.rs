@@ -15,24 +15,15 @@ pub async fn a_put_on_a_free_key_is_done(place: &Place) {
     let revision = done(&*store, put(&key("a"), Absent, "one")).await;
     let stored = stored(&*store, &key("a")).await.expect("it was put");
     assert_eq!((stored.created, stored.modified), (revision, revision));
-    assert_eq!(
-        (stored.key, stored.body, stored.beat),
-        (key("a"), b"one".to_vec(), beat(0))
-    );
+    assert_eq!((stored.key, stored.body, stored.beat), (key("a"), b"one".to_vec(), beat(0)));
 }
 
 /// `Absent` is refused where there is a record.
 pub async fn a_put_on_a_held_key_conflicts_where_it_expects_none(place: &Place) {
     let store = place.open().await;
     done(&*store, put(&key("a"), Absent, "one")).await;
-    assert_eq!(
-        commit(&*store, put(&key("a"), Absent, "two")).await,
-        Outcome::Conflict
-    );
-    assert_eq!(
-        stored(&*store, &key("a")).await.expect("it was put").body,
-        b"one"
-    );
+    assert_eq!(commit(&*store, put(&key("a"), Absent, "two")).await, Outcome::Conflict);
+    assert_eq!(stored(&*store, &key("a")).await.expect("it was put").body, b"one");
 }
 
 /// `Modified` holds at the latest revision.
@@ -41,10 +32,7 @@ pub async fn a_put_at_the_right_revision_is_done(place: &Place) {
     let first = done(&*store, put(&key("a"), Absent, "one")).await;
     let second = done(&*store, put(&key("a"), Modified(first), "two")).await;
     done(&*store, put(&key("a"), Modified(second), "three")).await;
-    assert_eq!(
-        stored(&*store, &key("a")).await.expect("it was put").body,
-        b"three"
-    );
+    assert_eq!(stored(&*store, &key("a")).await.expect("it was put").body, b"three");
 }
 
 /// `Modified` fails at the revision that created the record and at one never given.
@@ -52,28 +40,17 @@ pub async fn a_put_at_a_past_revision_conflicts(place: &Place) {
     let store = place.open().await;
     let first = done(&*store, put(&key("a"), Absent, "one")).await;
     let second = done(&*store, put(&key("a"), Modified(first), "two")).await;
-    for wrong in [
-        first,
-        Revision(0),
-        Revision(second.0 + 1),
-        Revision(u64::MAX),
-    ] {
+    for wrong in [first, Revision(0), Revision(second.0 + 1), Revision(u64::MAX)] {
         let outcome = commit(&*store, put(&key("a"), Modified(wrong), "three")).await;
         assert_eq!(outcome, Outcome::Conflict, "at {wrong:?}");
     }
-    assert_eq!(
-        stored(&*store, &key("a")).await.expect("it was put").body,
-        b"two"
-    );
+    assert_eq!(stored(&*store, &key("a")).await.expect("it was put").body, b"two");
 }
 
 /// `Modified` fails where there is nothing, also where there once was something.
 pub async fn a_put_at_a_revision_conflicts_on_a_free_key(place: &Place) {
     let store = place.open().await;
-    assert_eq!(
-        commit(&*store, put(&key("a"), Modified(Revision(0)), "")).await,
-        Outcome::Conflict
-    );
+    assert_eq!(commit(&*store, put(&key("a"), Modified(Revision(0)), "")).await, Outcome::Conflict);
     let first = done(&*store, put(&key("a"), Absent, "one")).await;
     let gone = done(&*store, delete(&key("a"), first)).await;
     for wrong in [first, gone] {
@@ -97,40 +74,22 @@ pub async fn a_delete_at_a_past_revision_conflicts(place: &Place) {
     let store = place.open().await;
     let first = done(&*store, put(&key("a"), Absent, "one")).await;
     let second = done(&*store, put(&key("a"), Modified(first), "two")).await;
-    assert_eq!(
-        commit(&*store, delete(&key("a"), first)).await,
-        Outcome::Conflict
-    );
+    assert_eq!(commit(&*store, delete(&key("a"), first)).await, Outcome::Conflict);
     assert!(stored(&*store, &key("a")).await.is_some());
     done(&*store, delete(&key("a"), second)).await;
-    assert_eq!(
-        commit(&*store, delete(&key("a"), second)).await,
-        Outcome::Conflict
-    );
+    assert_eq!(commit(&*store, delete(&key("a"), second)).await, Outcome::Conflict);
 }
 
 /// A write that is refused leaves everything as it was, long bodies included.
 pub async fn a_conflict_changes_nothing(place: &Place) {
     let store = place.open().await;
     let held = done(&*store, put(&key("a"), Absent, body(10_000))).await;
-    store
-        .renew(vec![renewal(&key("a"), held, 7)], None)
-        .await
-        .expect("a healthy store renews");
+    store.renew(vec![renewal(&key("a"), held, 7)], None).await.expect("a healthy store renews");
     let before = content(&*store).await.0;
     let wrong = Revision(held.0 + 1);
-    let refused = vec![
-        put(&key("a"), Absent, body(20_000)),
-        put(&key("b"), Modified(wrong), ""),
-    ];
-    assert_eq!(
-        store.commit(refused).await.expect("commits"),
-        [Outcome::Conflict; 2]
-    );
-    assert_eq!(
-        commit(&*store, delete(&key("a"), wrong)).await,
-        Outcome::Conflict
-    );
+    let refused = vec![put(&key("a"), Absent, body(20_000)), put(&key("b"), Modified(wrong), "")];
+    assert_eq!(store.commit(refused).await.expect("commits"), [Outcome::Conflict; 2]);
+    assert_eq!(commit(&*store, delete(&key("a"), wrong)).await, Outcome::Conflict);
     assert_eq!(content(&*store).await.0, before);
 }
 
@@ -148,26 +107,13 @@ pub async fn a_batch_with_conflicts_does_the_others_and_answers_in_order(place: 
         put(&key("last"), Absent, "new"),
     ]);
     let outcomes = outcomes.await.expect("commits");
-    let is_done: Vec<bool> = outcomes
-        .iter()
-        .map(|outcome| *outcome != Outcome::Conflict)
-        .collect();
+    let is_done: Vec<bool> = outcomes.iter().map(|outcome| *outcome != Outcome::Conflict).collect();
     assert_eq!(is_done, [false, true, false, true, false, true]);
     let (records, _) = content(&*store).await;
-    let found: Vec<_> = records
-        .values()
-        .map(|held| (held.key.id(), &held.body[..]))
-        .collect();
-    assert_eq!(
-        found,
-        [("held", &b"old"[..]), ("last", b"new"), ("new", b"new")]
-    );
+    let found: Vec<_> = records.values().map(|held| (held.key.id(), &held.body[..])).collect();
+    assert_eq!(found, [("held", &b"old"[..]), ("last", b"new"), ("new", b"new")]);
     for (id, outcome) in [("new", outcomes[1]), ("last", outcomes[5])] {
-        assert_eq!(
-            outcome,
-            Outcome::Done(records[&key(id)].modified),
-            "of {id}"
-        );
+        assert_eq!(outcome, Outcome::Done(records[&key(id)].modified), "of {id}");
     }
 }
 
@@ -189,37 +135,17 @@ pub async fn an_overwrite_keeps_created_and_moves_modified(place: &Place) {
 pub async fn an_overwrite_keeps_its_own_beat(place: &Place) {
     let store = place.open().await;
     let created = done(&*store, put(&key("a"), Absent, "")).await;
-    store
-        .renew(vec![renewal(&key("a"), created, 9)], None)
-        .await
-        .expect("renews");
-    let action = Action::Put {
-        body: Vec::new(),
-        beat: beat(5),
-    };
-    done(
-        &*store,
-        Write {
-            key: key("a"),
-            expect: Modified(created),
-            action,
-        },
-    )
-    .await;
-    assert_eq!(
-        stored(&*store, &key("a")).await.expect("it was put").beat,
-        beat(5)
-    );
+    store.renew(vec![renewal(&key("a"), created, 9)], None).await.expect("renews");
+    let action = Action::Put { body: Vec::new(), beat: beat(5) };
+    done(&*store, Write { key: key("a"), expect: Modified(created), action }).await;
+    assert_eq!(stored(&*store, &key("a")).await.expect("it was put").beat, beat(5));
 }
 
 /// Nothing of an earlier life shows in the next.
 pub async fn a_delete_removes_the_record_and_its_beat(place: &Place) {
     let store = place.open().await;
     let created = done(&*store, put(&key("a"), Absent, body(9_000))).await;
-    store
-        .renew(vec![renewal(&key("a"), created, 9)], None)
-        .await
-        .expect("renews");
+    store.renew(vec![renewal(&key("a"), created, 9)], None).await.expect("renews");
     done(&*store, delete(&key("a"), created)).await;
     assert!(content(&*store).await.0.is_empty());
     done(&*store, put(&key("a"), Absent, "new")).await;
@@ -234,13 +160,7 @@ pub async fn a_key_put_again_after_a_delete_is_created_anew(place: &Place) {
     let deleted = done(&*store, delete(&key("a"), first)).await;
     let second = done(&*store, put(&key("a"), Absent, "")).await;
     assert!(first < deleted && deleted < second);
-    assert_eq!(
-        stored(&*store, &key("a"))
-            .await
-            .expect("it was put")
-            .created,
-        second
-    );
+    assert_eq!(stored(&*store, &key("a")).await.expect("it was put").created, second);
 }
 
 /// One order: puts, overwrites and deletes of all keys, within a batch too.
@@ -256,9 +176,7 @@ pub async fn revisions_increase_within_and_across_batches(place: &Place) {
             Some(held) => put(key, Modified(held.modified), "more"),
         });
         for outcome in store.commit(writes.collect()).await.expect("commits") {
-            let Outcome::Done(revision) = outcome else {
-                panic!("a right expectation holds")
-            };
+            let Outcome::Done(revision) = outcome else { panic!("a right expectation holds") };
             given.push(revision);
         }
     }

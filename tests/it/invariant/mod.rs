@@ -6,6 +6,7 @@
 
 mod machine;
 mod model;
+mod race;
 mod story;
 
 use proptest::prelude::*;
