@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example embed -p registry-core` — run it twice and see the count go up.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it finds")]
+
 use registry_core::{Claim, Declared, Guard, Key, OnConflict, Query, Registry, Rules, Ttl};
 
 #[tokio::main]

@@ -125,28 +125,6 @@ impl Query {
         let in_scope = self.scope == Scope::All || slot.is_announced_live();
         in_scope && self.matches(slot.record())
     }
-
-    /// The conditions that an index answers, but the namespace.
-    pub(crate) fn facets(&self) -> impl Iterator<Item = (Facet, Cow<'_, str>)> {
-        fn one(facet: Facet, text: &Option<String>) -> Option<(Facet, Cow<'_, str>)> {
-            Some((facet, text.as_deref()?.into()))
-        }
-        let single = [
-            one(Facet::Role, &self.role),
-            one(Facet::Name, &self.name),
-            one(Facet::Service, &self.service),
-        ];
-        let capabilities = self.capabilities.iter().map(|c| (Facet::Capability, c.into()));
-        let labels = self.labels.iter().map(|(n, v)| (Facet::Label, label_text(n, v).into()));
-        single.into_iter().flatten().chain(capabilities).chain(labels)
-    }
-
-    /// How many conditions there are besides namespace and scope.
-    pub(crate) fn conditions(&self) -> usize {
-        [&self.role, &self.name, &self.service].into_iter().flatten().count()
-            + self.capabilities.len()
-            + self.labels.len()
-    }
 }
 
 // === impl Facet ===
@@ -175,6 +153,6 @@ pub(crate) fn facets_of<'a>(
 }
 
 /// A label as one text: no label name contains the separator by accident, for it has a length.
-fn label_text(name: &str, value: &str) -> String {
+pub(crate) fn label_text(name: &str, value: &str) -> String {
     format!("{}:{name}={value}", name.len())
 }

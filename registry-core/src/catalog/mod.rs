@@ -25,7 +25,7 @@ use crate::clock::Tick;
 use crate::error::Invalid;
 use crate::limits;
 use crate::namespace::Rules;
-use crate::query::{Facet, Query, Scope, facets_of};
+use crate::query::{Facet, Query, Scope, facets_of, label_text};
 
 type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -252,29 +252,48 @@ impl Namespace {
 
     /// Adds the smallest view that holds every match; the query filters what is left to decide.
     fn collect(&self, query: &Query, now: Tick, horizon: Tick, found: &mut Discovery) {
-        let indexed = |name: &str| self.rules.indexed_labels.iter().any(|label| label == name);
-        let all_indexed = query.labels.iter().all(|(name, _)| indexed(name));
-        let conditions = query.conditions();
-        let mut best: Option<(Arc<View>, bool)> = None;
-        for (facet, text) in query.facets() {
-            if facet == Facet::Label && !all_indexed {
-                continue;
-            }
-            let cell = self.facets[facet as usize].pin().get(&*text).map(Arc::clone);
-            let Some(cell) = cell else { return };
-            let candidate = cell.load_at(now, horizon);
-            let size = |view: &View| match query.scope {
-                Scope::Live => view.live.len(),
-                Scope::All => view.len(),
-            };
-            if best.as_ref().is_none_or(|(view, _)| size(&candidate.0) < size(view)) {
-                best = Some(candidate);
+        let mut best = Best { scope: query.scope, answered: 0, view: None };
+        let single = [
+            (Facet::Role, &query.role),
+            (Facet::Name, &query.name),
+            (Facet::Service, &query.service),
+        ];
+        for (facet, text) in single {
+            if let Some(text) = text
+                && !best.offer(self.view(facet, text, now, horizon))
+            {
+                return;
             }
         }
-        if conditions > 1 || best.is_none() && conditions > 0 {
+        for text in &query.capabilities {
+            if !best.offer(self.view(Facet::Capability, text, now, horizon)) {
+                return;
+            }
+        }
+        let mut unanswered = 0;
+        for (name, value) in &query.labels {
+            if !self.rules.indexed_labels.contains(name) {
+                unanswered += 1;
+            } else if !best.offer(self.view(Facet::Label, &label_text(name, value), now, horizon)) {
+                return;
+            }
+        }
+        // One view answers one condition; the others are looked at record by record.
+        if best.answered + unanswered > 1 || unanswered > 0 {
             found.filter(query);
         }
-        found.add(best.unwrap_or_else(|| self.all.load_at(now, horizon)));
+        found.add(best.view.unwrap_or_else(|| self.all.load_at(now, horizon)));
+    }
+
+    fn view(
+        &self,
+        facet: Facet,
+        text: &str,
+        now: Tick,
+        horizon: Tick,
+    ) -> Option<(Arc<View>, bool)> {
+        let cells = self.facets[facet as usize].pin();
+        Some(cells.get(text)?.load_at(now, horizon))
     }
 
     fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {
@@ -283,6 +302,31 @@ impl Namespace {
             self.facets[facet as usize].pin().get(&*text).map(Arc::clone)
         });
         std::iter::once(Arc::clone(&self.all)).chain(cells).collect()
+    }
+}
+
+// === Best: the smallest of the views that answer a part of a query ===
+
+struct Best {
+    scope: Scope,
+    /// Conditions that have a view.
+    answered: usize,
+    view: Option<(Arc<View>, bool)>,
+}
+
+impl Best {
+    /// Keeps the smaller view. `false` if there is none: then nothing meets the condition.
+    fn offer(&mut self, candidate: Option<(Arc<View>, bool)>) -> bool {
+        let Some(candidate) = candidate else { return false };
+        let size = |view: &View| match self.scope {
+            Scope::Live => view.live.len(),
+            Scope::All => view.len(),
+        };
+        self.answered += 1;
+        if self.view.as_ref().is_none_or(|(view, _)| size(&candidate.0) < size(view)) {
+            self.view = Some(candidate);
+        }
+        true
     }
 }
 
