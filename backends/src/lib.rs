@@ -16,7 +16,7 @@
 //! assert!(!store.capabilities().durable);
 //!
 //! let refused = backends::open("floppy:a").await.err().expect("there is no such store");
-//! assert_eq!(refused.to_string(), "there is no store \"floppy:\"; there are memory: and sled:PATH");
+//! assert!(refused.to_string().ends_with("there are memory: and sled:PATH"));
 //! # Ok(())
 //! # }
 //! ```

@@ -7,15 +7,18 @@ use backends::MemoryStore;
 use registry_core::store::{Reason, Store};
 use registry_core::store_suite;
 use registry_core::testkit::{FaultyStore, Missing, StoreFactory};
+#[cfg(feature = "sled")]
 use tempfile::TempDir;
 
 store_suite!(memory, Memory);
+#[cfg(feature = "sled")]
 store_suite!(sled, Sled);
 // Getting in the way without harm must not show.
 store_suite!(memory_behind_a_faulty_store, Unharmed(Memory));
 
 struct Memory;
 
+#[cfg(feature = "sled")]
 struct Sled;
 
 struct Unharmed<F>(F);
@@ -33,6 +36,7 @@ impl StoreFactory for Memory {
     }
 }
 
+#[cfg(feature = "sled")]
 #[async_trait]
 impl StoreFactory for Sled {
     type Location = TempDir;

@@ -2,6 +2,9 @@
 //!
 //! A child process writes and says what was confirmed; it is killed, and its store opened here.
 
+#![cfg(feature = "sled")]
+#![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -9,8 +12,8 @@ use std::process::{Command, Stdio};
 
 use backends::sled::{SledConfig, SledStore};
 use registry_core::store::Expect::{Absent, Modified};
-use registry_core::store::{Outcome, Store};
-use registry_core::testkit::fixture::{body, content, key, mark, put, renewal};
+use registry_core::store::{Action, Outcome, Store, Write};
+use registry_core::testkit::fixture::{beat, body, content, key, mark, renewal};
 
 const CHILD: &str = "ROLECALL_TEST_CRASH_CHILD";
 const KEYS: u64 = 40;
@@ -28,6 +31,7 @@ async fn a_kill_takes_back_nothing_that_was_confirmed() {
             let held = records.iter().find(|(held, _)| held.id() == key).expect("it is there").1;
             assert!(held.modified.0 >= *revision, "{held:?} is older than {revision}");
             assert!(loaded.revision >= held.modified);
+            assert!(held.beat.renewed >= loaded.mark.unwrap_or_default().tick, "{held:?}");
             if held.modified.0 == *revision {
                 assert_eq!(held.body, body(*length));
             }
@@ -73,13 +77,14 @@ async fn child() {
     for n in content(&store).await.1.revision.0.. {
         let id = format!("{}", n % KEYS);
         let length = usize::try_from(n * 773 % 20_000).unwrap();
-        let held = content(&store).await.0.remove(&key(&id));
-        let expect = held.as_ref().map_or(Absent, |held| Modified(held.modified));
-        let outcomes = store.commit(vec![put(&key(&id), expect, body(length))]).await.unwrap();
+        let (held, _) = content(&store).await;
+        let expect = held.get(&key(&id)).map_or(Absent, |held| Modified(held.modified));
+        let action = Action::Put { body: body(length), beat: beat(n) };
+        let outcomes = store.commit(vec![Write { key: key(&id), expect, action }]).await.unwrap();
         let [Outcome::Done(revision)] = outcomes[..] else { panic!("{outcomes:?}") };
         println!("confirmed {id} {} {length}", revision.0);
         std::io::stdout().flush().unwrap();
-        let renewals = held.map(|held| renewal(&held.key, held.created, n));
-        store.renew(renewals.into_iter().collect(), Some(mark(n))).await.unwrap();
+        let renewals = held.values().map(|held| renewal(&held.key, held.created, n)).collect();
+        store.renew(renewals, Some(mark(n))).await.unwrap();
     }
 }

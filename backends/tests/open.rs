@@ -1,11 +1,14 @@
 //! What a store URL may say, and what is answered to one that is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
+
 use backends::open;
 
 async fn refusal(url: &str) -> String {
     open(url).await.err().unwrap_or_else(|| panic!("{url} is refused")).to_string()
 }
 
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn memory_forgets_and_sled_does_not() {
     let home = tempfile::tempdir().unwrap();
@@ -22,6 +25,7 @@ async fn an_unknown_store_is_told_the_known_ones() {
     }
 }
 
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn a_url_without_a_directory_is_shown_one() {
     for url in ["sled:", "sled:?cache-mib=1", "sled://data"] {
@@ -31,6 +35,7 @@ async fn a_url_without_a_directory_is_shown_one() {
     assert!(refusal("memory:x").await.contains("nothing"));
 }
 
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn an_unknown_parameter_is_told_the_known_ones() {
     for name in ["cache", "Cache-mib", "if_unreadable", "x="] {
@@ -39,6 +44,7 @@ async fn an_unknown_parameter_is_told_the_known_ones() {
     }
 }
 
+#[cfg(feature = "sled")]
 #[tokio::test]
 async fn a_wrong_value_is_told_what_is_right() {
     let wrong = [
@@ -55,4 +61,10 @@ async fn a_wrong_value_is_told_what_is_right() {
         assert!(text.contains(expected), "{text}");
     }
     assert!(!std::path::Path::new("./never-made").exists());
+}
+
+#[cfg(not(feature = "sled"))]
+#[tokio::test]
+async fn a_store_that_was_not_built_says_how_to_build_it() {
+    assert!(refusal("sled:./data").await.contains("build with the feature sled"));
 }

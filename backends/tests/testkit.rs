@@ -1,5 +1,7 @@
 //! The kit itself: a store that fails on purpose fails as told, and a manual clock waits.
 
+#![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ::sled::{Batch, IVec};
 
@@ -20,8 +20,14 @@ use super::writer::{Rows, Writer};
 /// The new database while it is filled.
 pub(super) struct Copy {
     to: Arc<Engine>,
-    /// Every row up to this one is the same in both.
-    copied: IVec,
+    copied: Copied,
+}
+
+/// Which rows are the same in both databases, and are kept so.
+enum Copied {
+    /// Those up to this one.
+    UpTo(IVec),
+    All,
 }
 
 /// One compaction on its way.
@@ -35,12 +41,12 @@ struct Compaction {
 
 /// How a compaction ended that did not fail.
 enum Ended {
-    /// The new database counts.
-    Switched { to_bytes: u64, live_bytes: u64 },
+    /// The new database counts. Letting go of the old one takes a while.
+    Switched { old: Arc<Engine>, to_bytes: u64, live_bytes: u64 },
     /// The old one does: the store was closed, or has failed, meanwhile.
     Stopped,
-    /// Nobody knows which one does. The store has failed; the next open finds out.
-    Unsure,
+    /// Nobody knows which one a crash would leave. The store has failed; the next open finds out.
+    Unsure(Failure),
 }
 
 /// Rows copied while writers wait: some ten milliseconds.
@@ -84,7 +90,7 @@ impl Writer {
     /// Writes to the new database what was just written to the old one, as far as it was copied.
     pub(super) fn mirror(&mut self, rows: &Rows) {
         let Some(copy) = &self.copy else { return };
-        let batch = rows.batch(|row| *row <= copy.copied);
+        let batch = rows.batch(|row| copy.copied.has(row));
         if let Err(failure) = guard(|| copy.to.apply(batch)) {
             // The store is none the worse for it. The compaction finds that its copy is gone.
             tracing::error!(%failure, "the new database of a compaction has failed");
@@ -92,44 +98,55 @@ impl Writer {
         }
     }
 
-    /// Copies some more rows. Says whether there may be more.
+    /// Copies some more rows. Says whether it has copied all.
     fn copy_slice(&mut self) -> Result<bool, Failure> {
         let Some(copy) = &mut self.copy else { return Err(gone()) };
-        let (mut batch, mut count) = (Batch::default(), 0);
+        let Copied::UpTo(copied) = &copy.copied else { return Ok(true) };
+        let mut batch = Batch::default();
         let mut last = None;
-        for item in self.engine.rows_after(&copy.copied).take(SLICE_ROWS) {
+        for item in self.engine.rows_after(copied).take(SLICE_ROWS) {
             let (row, value) = item?;
             batch.insert(&row, value);
             last = Some(row);
-            count += 1;
         }
         copy.to.apply(batch)?;
-        copy.copied = last.unwrap_or_else(|| copy.copied.clone());
-        Ok(count == SLICE_ROWS)
+        copy.copied = last.map_or(Copied::All, Copied::UpTo);
+        Ok(matches!(copy.copied, Copied::All))
     }
 
     /// Lets the new database, which has every row by now, take the place of the old one.
     ///
-    /// An error leaves the old one in place, the error within does not say which one a crash leaves.
-    fn switch(&mut self, name: &str) -> Result<Result<Ended, Failure>, Failure> {
+    /// After an error the old one is still in its place.
+    fn switch(&mut self, name: &str) -> Result<Ended, Failure> {
         let Some(Copy { to, .. }) = self.copy.take() else { return Err(gone()) };
         to.settle()?;
         let to_bytes = to.disk_bytes()?;
         let current = Current { database: name.to_owned(), revision: self.head.revision };
         self.directory.stage(&current)?;
         if let Err(error) = self.directory.publish() {
-            return Ok(Err(error.into()));
+            return Ok(Ended::Unsure(error.into()));
         }
         // Nothing below can fail: the old database no longer counts.
-        self.engine = to;
+        let old = std::mem::replace(&mut self.engine, to);
         self.current = current;
         self.settled_bytes = to_bytes;
-        Ok(Ok(Ended::Switched { to_bytes, live_bytes: self.head.live_bytes }))
+        Ok(Ended::Switched { old, to_bytes, live_bytes: self.head.live_bytes })
     }
 }
 
 fn gone() -> Failure {
     std::io::Error::other("the new database has failed").into()
+}
+
+// === impl Copied ===
+
+impl Copied {
+    fn has(&self, row: &IVec) -> bool {
+        match self {
+            Self::UpTo(copied) => row <= copied,
+            Self::All => true,
+        }
+    }
 }
 
 // === impl Compaction ===
@@ -142,12 +159,13 @@ impl Compaction {
         let ended = guard(|| self.copy_and_switch());
         let took = started.elapsed();
         match ended {
-            Ok(Ended::Switched { to_bytes, live_bytes }) => {
+            Ok(Ended::Switched { old, to_bytes, live_bytes }) => {
+                drop(old); // before its directory goes
                 let from_bytes = self.from_bytes;
                 tracing::info!(%path, from_bytes, to_bytes, live_bytes, ?took, "compacted");
             }
             Ok(Ended::Stopped) => tracing::info!(%path, "compaction stopped"),
-            Ok(Ended::Unsure) => return,
+            Ok(Ended::Unsure(_)) => return, // either may be needed
             Err(failure) => {
                 tracing::error!(%path, %failure, "compaction failed; going on without");
                 self.abandon();
@@ -166,24 +184,20 @@ impl Compaction {
     fn copy_and_switch(&self) -> Result<Ended, Failure> {
         let to = Engine::open(&self.directory, &self.to_name, self.cache_bytes)?;
         let to = Arc::new(to);
-        let copy = Copy { to: Arc::clone(&to), copied: IVec::default() };
+        let copy = Copy { to: Arc::clone(&to), copied: Copied::UpTo(IVec::default()) };
         match &mut *self.shared.state() {
             State::Open(writer) => writer.copy = Some(copy),
             State::Failed(_) | State::Closed => return Ok(Ended::Stopped),
         }
-        let mut is_more = true;
-        while is_more {
+        let mut has_all = false;
+        while !has_all {
             let mut state = self.shared.state();
             let State::Open(writer) = &mut *state else { return Ok(Ended::Stopped) };
             if self.shared.is_stopping() {
                 writer.copy = None;
                 return Ok(Ended::Stopped);
             }
-            let started = Instant::now();
-            is_more = writer.copy_slice()?;
-            drop(state);
-            // As long again for the writers, who would else find the lock taken each time.
-            thread::sleep(started.elapsed().max(Duration::from_millis(1)));
+            has_all = writer.copy_slice()?;
         }
         // Most of the sync is done before writers have to wait for the rest of it.
         to.settle()?;
@@ -194,10 +208,11 @@ impl Compaction {
     fn switch(&self) -> Result<Ended, Failure> {
         let mut state = self.shared.state();
         let State::Open(writer) = &mut *state else { return Ok(Ended::Stopped) };
-        writer.switch(&self.to_name)?.or_else(|failure| {
-            state.fail(&failure);
-            Ok(Ended::Unsure)
-        })
+        let ended = writer.switch(&self.to_name)?;
+        if let Ended::Unsure(failure) = &ended {
+            state.fail(failure);
+        }
+        Ok(ended)
     }
 
     fn abandon(&self) {

@@ -19,7 +19,8 @@ pub struct SledConfig {
     pub compact_above_bytes: u64,
     /// Compaction starts when the disk holds this many times what lives. URL: `compact-ratio=N`.
     ///
-    /// A freshly compacted store takes about twice what lives in it, so less than 3 is wasteful.
+    /// A freshly compacted store takes two to four times what lives in it, the more the smaller the
+    /// records; it is not compacted again before it has doubled.
     pub compact_ratio: u64,
 }
 

@@ -112,7 +112,8 @@ impl Directory {
     pub(super) fn remove_leftovers(&self, current: &str) -> io::Result<()> {
         for name in self.databases()? {
             if name != current {
-                tracing::warn!(path = %self.path.display(), %name, "removing a leftover database");
+                let path = self.path.display();
+                tracing::info!(%path, %name, "removing a database that does not count");
                 fs::remove_dir_all(self.path.join(name))?;
             }
         }

@@ -18,7 +18,7 @@ use crate::open::OpenError;
 
 /// An open database.
 ///
-/// Dropping it waits until sled has let go of the files: sled's own threads hold on a little longer.
+/// Dropping it waits until sled has let go of the files, which its threads hold a little longer.
 pub(super) struct Engine {
     /// `None` only while it is dropped.
     db: Option<Db>,
@@ -29,7 +29,7 @@ pub(super) struct Engine {
     directory: Arc<Directory>,
 }
 
-/// What went wrong beneath the store. Each is final: see [`super::store`].
+/// What went wrong beneath the store. Each is final: see `store`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("sled: {0}")]

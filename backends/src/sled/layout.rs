@@ -5,7 +5,7 @@
 //! | format | `m` `format` | the version of this table, 4 bytes |
 //! | head | `m` `head` | latest revision, number of records, live bytes: 8 bytes each |
 //! | mark | `m` `mark` | tick, wall: 8 bytes each |
-//! | record | `r` namespace `0` id | created, modified: 8 bytes each; body length: 4; a short body |
+//! | record | `r` namespace `0` id | created, modified: 8 bytes each; body length: 4; short body |
 //! | chunk | `c` modified index | a part of a long body |
 //! | beat | `b` created | last seen, renewed: 8 bytes each |
 //!

@@ -3,14 +3,14 @@
 //! Fail-stop: after the first failure beneath it the store answers every call with `Broken`. Sled's
 //! errors are sticky and a failed sync must not be tried again, so only a restart helps.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use registry_core::store::{
     Capabilities, Loaded, Mark, Outcome, Reason, Renewal, Store, StoreError, Stored, Write,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::config::{IfUnreadable, SledConfig};
@@ -22,13 +22,16 @@ use crate::open::OpenError;
 /// Records on this machine's disk.
 ///
 /// One process opens a location at a time; a second one is refused and told which has it.
+/// [`close`](Store::close) lets go of it at once. A store that is only dropped while it compacts
+/// lets go a moment later.
 pub struct SledStore {
     shared: Arc<Shared>,
 }
 
 /// What calls and compaction share.
 pub(super) struct Shared {
-    /// Held for the whole of each call, so only ever locked on threads made for blocking.
+    /// Held for the whole of each call, so only ever locked on threads made for blocking. Tokio's
+    /// lock, since it is fair: calls and compaction take turns.
     state: Mutex<State>,
     /// Asks compaction to end.
     stop: AtomicBool,
@@ -151,7 +154,7 @@ fn not_run(error: JoinError) -> StoreError {
 
 impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("a panic of what runs under this lock is caught under it")
+        self.state.blocking_lock()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -221,7 +224,7 @@ mod tests {
     async fn unsyncable(home: &tempfile::TempDir) -> SledStore {
         let store = SledStore::open(SledConfig::new(home.path())).await.unwrap();
         {
-            let mut state = store.shared.state();
+            let mut state = store.shared.state.lock().await;
             let State::Open(writer) = &mut *state else { unreachable!("it was just opened") };
             let engine = Arc::get_mut(&mut writer.engine).expect("nothing compacts");
             engine.log = File::open("/dev/null").unwrap();

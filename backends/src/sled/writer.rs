@@ -1,13 +1,12 @@
-//! The one writer: turns commits and renewals into batches of rows, and rows back into records.
+//! The one writer: turns commits and renewals into batches of rows.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ::sled::{Batch, IVec};
 use registry_core::Beat;
-use registry_core::Key;
 use registry_core::Revision;
-use registry_core::store::{Action, Expect, Loaded, Mark, Outcome, Renewal, Stored, Write};
+use registry_core::store::{Action, Expect, Mark, Outcome, Renewal, Write};
 
 use super::compact::Copy;
 use super::config::{IfUnreadable, SledConfig};
@@ -36,9 +35,6 @@ pub(super) struct Rows(Vec<(IVec, Option<IVec>)>);
 
 /// Revisions after which `CURRENT` is told how far the store has come.
 const TESTIFY_EVERY: u64 = 10_000;
-/// A page of a load ends at whichever comes first.
-const PAGE_RECORDS_MAX: usize = 512;
-const PAGE_BYTES_MAX: usize = 1 << 20;
 
 // === impl Writer: opening ===
 
@@ -223,77 +219,6 @@ impl Writer {
         self.engine.flush()?;
         self.mirror(rows);
         Ok(())
-    }
-}
-
-// === impl Writer: reading ===
-
-impl Writer {
-    /// Hands out every record in pages, until `take` wants no more.
-    pub(super) fn scan(
-        &self,
-        take: &mut dyn FnMut(Vec<Stored>) -> bool,
-    ) -> Result<Loaded, Failure> {
-        let beats = self.beats()?;
-        let mark = self.engine.get(layout::MARK_ROW)?;
-        let mark = mark.map(|value| layout::read_mark(&value)).transpose()?;
-        let loaded = Loaded { revision: self.head.revision, mark };
-
-        let mut found = Head { revision: self.head.revision, ..Head::default() };
-        let (mut page, mut page_bytes) = (Vec::new(), 0);
-        for item in self.engine.rows(layout::RECORDS) {
-            let (row, value) = item?;
-            let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
-            let (header, inline) = Header::read(&row, &value)?;
-            found.records += 1;
-            found.live_bytes += header.live_bytes(&row);
-            page_bytes += header.body_bytes;
-            page.push(self.stored(key, header, inline, &beats)?);
-            if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
-                page_bytes = 0;
-                if !take(std::mem::take(&mut page)) {
-                    return Ok(loaded);
-                }
-            }
-        }
-        take(page);
-        if found != self.head {
-            let reason = format!("counts {:?}, but there are {found:?}", self.head);
-            return Err(Damage::new(layout::HEAD_ROW, reason).into());
-        }
-        Ok(loaded)
-    }
-
-    /// Every beat, in the order of lives.
-    fn beats(&self) -> Result<Vec<(Revision, Beat)>, Failure> {
-        let rows = self.engine.rows(layout::BEATS).map(|item| {
-            let (row, value) = item?;
-            Ok((layout::life_of(&row)?, layout::read_beat(&row, &value)?))
-        });
-        rows.collect()
-    }
-
-    fn stored(
-        &self,
-        key: Key,
-        header: Header,
-        inline: &[u8],
-        beats: &[(Revision, Beat)],
-    ) -> Result<Stored, Failure> {
-        let damage = |reason| Damage::new(&layout::record_row(&key), reason);
-        let Header { created, modified, body_bytes } = header;
-        let beat = beats.binary_search_by_key(&created, |(life, _)| *life);
-        let (_, beat) = beats[beat.map_err(|_| damage("has no beat"))?];
-        let mut body = Vec::with_capacity(body_bytes);
-        body.extend_from_slice(inline);
-        for index in 0..header.chunks() {
-            let chunk = self.engine.get(&layout::chunk_row(modified, index))?;
-            body.extend_from_slice(&chunk.ok_or_else(|| damage("lacks a part of its body"))?);
-        }
-        if body.len() != body_bytes {
-            return Err(damage("has not the length that it says").into());
-        }
-        Ok(Stored { key, created, modified, body, beat })
     }
 }
 
