@@ -16,7 +16,8 @@ fn heartbeat(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(records), |bencher| {
             bencher.iter(|| {
                 next = (next + 7_919) % ids.len();
-                let beat = registry.heartbeat(NAMESPACE, &ids[next], &Guard::default());
+                let guard = Guard::default();
+                let beat = registry.heartbeat(NAMESPACE, &ids[next], &guard);
                 runtime.block_on(beat).expect("it is registered")
             });
         });

@@ -52,7 +52,7 @@ pub fn id(number: usize) -> String {
 /// A record of about 300 bytes.
 #[must_use]
 pub fn declared(number: usize, records: usize) -> Declared {
-    let rare = number % (records / RARE_RECORDS).max(1) == 0 && number < records;
+    let rare = number.is_multiple_of((records / RARE_RECORDS).max(1)) && number < records;
     Declared {
         name: format!("worker-{number}"),
         role: if rare { RARE } else { COMMON }.to_owned(),

@@ -13,7 +13,7 @@ use crate::catalog::{Deadlines, Due};
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::flush::Flush;
-use crate::limits;
+use crate::limits::{self, BATCH_OPERATIONS_MAX};
 use crate::operation::{Operation, Ticket};
 use crate::recover::Recovered;
 use crate::registry::{Options, Shared};
@@ -104,8 +104,8 @@ impl Driver {
                         open = false;
                         self.queue.close();
                     }
-                    received = self.queue.recv_many(&mut self.inbox, limits::BATCH_OPERATIONS_MAX) => {
-                        if received == 0 {
+                    count = self.queue.recv_many(&mut self.inbox, BATCH_OPERATIONS_MAX) => {
+                        if count == 0 {
                             break;
                         }
                     }
@@ -147,7 +147,7 @@ impl Driver {
 
     /// Takes what has arrived, without waiting.
     fn receive(&mut self) {
-        while self.inbox.len() + self.waiting.len() < limits::BATCH_OPERATIONS_MAX
+        while self.inbox.len() + self.waiting.len() < BATCH_OPERATIONS_MAX
             && let Ok(request) = self.queue.try_recv()
         {
             self.inbox.push(request);
@@ -173,7 +173,7 @@ impl Driver {
 
     /// Queues what is due, behind what callers wait for and never so much as to hold them up.
     fn announce(&mut self) {
-        while self.waiting.len() < limits::BATCH_OPERATIONS_MAX / 2
+        while self.waiting.len() < BATCH_OPERATIONS_MAX / 2
             && let Some((_, due)) = self.due.pop_front_if(|(tick, _)| *tick <= self.flush.marked)
         {
             let key = due.pulse().key.clone();

@@ -15,7 +15,8 @@
 //!
 //! let mut watcher = registry.watch(Query::role("worker"), From::Now)?;
 //!
-//! let worker = Declared { role: "worker".into(), address: "10.0.0.7:80".into(), ..Declared::default() };
+//! let (role, address) = ("worker".into(), "10.0.0.7:80".into());
+//! let worker = Declared { role, address, ..Declared::default() };
 //! registry.register(Key::new("default", "w-1")?, worker, Claim::default()).await?;
 //! registry.heartbeat("default", "w-1", &Guard::default()).await?;
 //!
@@ -30,8 +31,8 @@
 //! # }
 //! ```
 //!
-//! What it promises is written down, one testable sentence each, in `docs/GUARANTEES.md`. The rooms,
-//! in reading order: what a record is ([`Record`], [`Lease`]), what may be asked ([`Query`]), what
+//! What it promises is written down, one testable sentence each, in `docs/GUARANTEES.md`. The
+//! rooms, in reading order: what a record is ([`Record`], [`Lease`]), what may be asked ([`Query`]), what
 //! happens ([`Change`], [`Watcher`]), who does it ([`Registry`], [`Driver`]), and where it rests
 //! ([`store`]).
 

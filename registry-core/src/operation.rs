@@ -1,6 +1,6 @@
 //! What waits for the commit loop, and what each operation comes to, decided against the catalog.
 //!
-//! Deciding changes nothing: a decision is refused, answered as it is, or a [`Draft`] for the store.
+//! Deciding changes nothing: it ends in a refusal, in an answer, or in a [`Draft`] for the store.
 
 use std::sync::Arc;
 

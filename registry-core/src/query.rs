@@ -10,7 +10,7 @@ use crate::record::Record;
 /// ```
 /// use registry_core::Query;
 ///
-/// let query = Query::role("worker").in_namespace("vms").capability("gpu");
+/// let query = Query::role("worker").in_namespace("default").capability("gpu");
 /// assert_eq!(query.role.as_deref(), Some("worker"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! From the store to the catalog: when the registry opens, and when a store could not say what it did.
+//! From the store to the catalog: at the start, and when a store could not say what it did.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -34,7 +34,7 @@ pub trait Store: Send + Sync + 'static {
     /// Hands every stored record to `each`, in no particular order, as of one revision.
     ///
     /// # Errors
-    /// [`StoreError::NotDone`] if it could not be read now, [`StoreError::Broken`] if it never will.
+    /// [`StoreError::NotDone`] if it cannot be read now, [`StoreError::Broken`] if it never will.
     async fn load(&self, each: &mut (dyn FnMut(Stored) + Send)) -> Result<Loaded, StoreError>;
 
     /// Does every write whose expectation holds. The outcomes stand in the order of the writes.

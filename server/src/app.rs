@@ -35,8 +35,7 @@ pub struct App {
 impl App {
     /// A server that is starting now.
     pub fn new(registry: Registry, auth: Auth, limits: Limits) -> Self {
-        Self {
-            registry, auth, limits, lifecycle: Lifecycle::new(), uptime: Stopwatch::start() }
+        Self { registry, auth, limits, lifecycle: Lifecycle::new(), uptime: Stopwatch::start() }
     }
 }
 

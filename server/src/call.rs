@@ -1,7 +1,7 @@
 //! One request as a dialect sees it: checked, normalised, its body not yet read.
 
-use hyper::body::Incoming;
 use hyper::Method;
+use hyper::body::Incoming;
 
 use crate::query::Query;
 

@@ -4,12 +4,12 @@ use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use registry_core::Registry;
 use rolecall::args::{self, ServeFlags};
 use rolecall::auth::Auth;
 use rolecall::config::{Config, Environment, without_password};
 use rolecall::exit::{Code, Failure};
 use rolecall::signal::StopSignals;
-use registry_core::Registry;
 use rolecall::{App, bind, dialect, environment, logging, print, serve};
 
 fn main() -> ExitCode {

@@ -52,19 +52,19 @@ mod tests {
 
     #[test]
     fn first_and_last_value_of_a_parameter() {
-        for (query, first, last) in [
-            ("role=a&role=b", Some("a"), Some("b")),
-            ("role=", Some(""), Some("")),
-            ("role", Some(""), Some("")),
-            ("ROLE=a", None, None),
-            ("x=1&&role=a%20b+c", Some("a b c"), Some("a b c")),
-            ("r%6Fle=a", Some("a"), Some("a")),
-            ("role=%zz%4", Some("%zz%4"), Some("%zz%4")),
-            ("role=%FF", Some("\u{FFFD}"), Some("\u{FFFD}")),
-            ("role=a%2Bb", Some("a+b"), Some("a+b")),
-            ("role=a=b", Some("a=b"), Some("a=b")),
-            ("role=%26%3D", Some("&="), Some("&=")),
-            ("", None, None),
+        for (query, first) in [
+            ("role=a&role=b", Some("a")),
+            ("role=", Some("")),
+            ("role", Some("")),
+            ("ROLE=a", None),
+            ("x=1&&role=a%20b+c", Some("a b c")),
+            ("r%6Fle=a", Some("a")),
+            ("role=%zz%4", Some("%zz%4")),
+            ("role=%FF", Some("\u{FFFD}")),
+            ("role=a%2Bb", Some("a+b")),
+            ("role=a=b", Some("a=b")),
+            ("role=%26%3D", Some("&=")),
+            ("", None),
         ] {
             let query = Query::new(Some(query));
             assert_eq!(query.first("role").as_deref(), first, "{query:?}");

@@ -1,3 +1,17 @@
 //! Whole-system tests, in reading order.
 
+#![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
+
+mod auth;
+mod concurrency;
+mod crash;
+mod dialect_vers;
+mod drain;
 mod invariant;
+mod limits;
+mod query;
+mod restart;
+mod staleness;
+mod start;
+mod tidy;
+mod watch;

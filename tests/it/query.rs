@@ -13,7 +13,7 @@ const WORDS: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Register(usize, usize, Declared),
+    Register(usize, usize, Box<Declared>),
     Deregister(usize, usize),
 }
 
@@ -37,7 +37,8 @@ fn declared() -> impl Strategy<Value = Declared> {
 fn step() -> impl Strategy<Value = Step> {
     let place = || (0..NAMESPACES.len(), 0..60_usize);
     prop_oneof![
-        6 => (place(), declared()).prop_map(|((n, id), declared)| Step::Register(n, id, declared)),
+        6 => (place(), declared())
+            .prop_map(|((n, id), declared)| Step::Register(n, id, Box::new(declared))),
         1 => place().prop_map(|(namespace, id)| Step::Deregister(namespace, id)),
     ]
 }
@@ -83,7 +84,7 @@ async fn compare(steps: Vec<Step>, queries: Vec<Query>) -> Result<(), TestCaseEr
         match step {
             Step::Register(namespace, id, declared) => {
                 let key = Key::new(NAMESPACES[namespace], &id.to_string()).expect("a plain key");
-                let done = registry.register(key, declared, Claim::default()).await;
+                let done = registry.register(key, *declared, Claim::default()).await;
                 done.expect("a register may replace");
             }
             Step::Deregister(namespace, id) => {

@@ -1,7 +1,8 @@
 //! HTTP/1.1 as bytes: what is sent is what the test says, what comes back is not prettified.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use crate::wait::PATIENCE;
 /// One keep-alive connection.
 pub struct Connection {
     stream: BufReader<TcpStream>,
+    sent_at: Instant,
 }
 
 /// One response, as it came.
@@ -34,7 +36,15 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(stream), sent_at: Instant::now() })
+    }
+
+    /// How long to wait for bytes before giving up; [`PATIENCE`] unless something is said.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn patience(&mut self, patience: Duration) -> std::io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
     }
 
     /// Sends bytes as they are.
@@ -42,7 +52,15 @@ impl Connection {
     /// # Errors
     /// If the connection is gone.
     pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(bytes)
+        let sent = self.stream.get_mut().write_all(bytes);
+        self.sent_at = Instant::now();
+        sent
+    }
+
+    /// When the last bytes were given to the kernel; before that, when it was connected.
+    #[must_use]
+    pub fn sent_at(&self) -> Instant {
+        self.sent_at
     }
 
     /// Sends a request with a JSON body and reads the answer.
@@ -64,11 +82,16 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &str,
     ) -> std::io::Result<Response> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
+        let given =
+            |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let mut head = format!("{method} {path} HTTP/1.1\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if !body.is_empty() {
+        if !given("host") {
+            head.push_str("host: test\r\n");
+        }
+        if !body.is_empty() && !given("content-type") {
             head.push_str("content-type: application/json\r\n");
         }
         head.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
@@ -97,6 +120,14 @@ impl Connection {
             self.stream.read_exact(&mut response.body)?;
         }
         Ok(response)
+    }
+
+    /// Says that nothing more will be sent.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn finish(&mut self) -> std::io::Result<()> {
+        self.stream.get_ref().shutdown(Shutdown::Write)
     }
 
     /// Everything until the other side closes.

@@ -3,17 +3,25 @@
 //! A file is a list of exchanges. A line beginning with `>` is sent, one beginning with `<` is
 //! expected, `#` comments. The first `>` line of an exchange is method and path; then headers; an
 //! empty `>` line; the body. `UPDATE_GOLDEN=1` rewrites the `<` lines with what was answered: read
-//! the difference before you commit it. Times and ids that the server makes are written `{time}`
-//! and `{number}`.
+//! the difference before you commit it.
+//!
+//! What differs from run to run is written as its kind: `{time}`, and in the answer of `/health`
+//! `{number}` and `{build}`. Two requests are at least a millisecond apart, so that times order
+//! what they did.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::bytes::Response;
 use crate::process::Server;
+use crate::wait;
 
 /// Headers that belong to the contract. Others may come and go.
-const HEADERS: [&str; 4] = ["content-type", "content-length", "connection", "cache-control"];
+const HEADERS: [&str; 5] =
+    ["content-type", "connection", "cache-control", "www-authenticate", "allow"];
+
+/// Lines shown before one that differs.
+const CONTEXT: usize = 8;
 
 /// Replays one file.
 ///
@@ -21,6 +29,22 @@ const HEADERS: [&str; 4] = ["content-type", "content-length", "connection", "cac
 /// If an answer is not the expected one; shows both.
 pub fn replay(path: &Path, server: &Server) {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let actual = converse(&text, server);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &actual).expect("a golden file can be written");
+        return;
+    }
+    for (number, (expected, found)) in text.lines().zip(actual.lines()).enumerate() {
+        let place = format!("{}:{}", path.display(), number + 1);
+        let before: Vec<&str> = actual.lines().skip(number.saturating_sub(CONTEXT)).collect();
+        let context = before[..CONTEXT.min(number).min(before.len())].join("\n");
+        assert_eq!(found, expected, "{place}\n{context}");
+    }
+    assert_eq!(actual, text, "{}", path.display());
+}
+
+/// The conversation as it went: what was to be sent, and what was answered.
+fn converse(text: &str, server: &Server) -> String {
     let mut actual = String::new();
     let mut connection = server.connect();
     let mut request: Vec<&str> = Vec::new();
@@ -32,28 +56,20 @@ pub fn replay(path: &Path, server: &Server) {
         }
         if !request.is_empty() {
             let (method, path, headers, body) = parse(&request);
+            wait::next_millisecond();
             let answer = connection.request_with(method, path, &headers, &body);
             let answer = answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
             if answer.header("connection") == Some("close") {
                 connection = server.connect();
             }
-            actual.push_str(&render(&answer));
+            actual.push_str(&render(method, &answer));
             request.clear();
         }
         if !line.starts_with('<') {
             writeln!(actual, "{line}").expect("a string takes text");
         }
     }
-    let actual = format!("{}\n", actual.trim_end());
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(path, &actual).expect("a golden file can be written");
-        return;
-    }
-    for (number, (expected, found)) in text.lines().zip(actual.lines()).enumerate() {
-        let place = format!("{}:{}", path.display(), number + 1);
-        assert_eq!(found, expected, "{place}\nwhole conversation:\n{actual}");
-    }
-    assert_eq!(actual, text, "{}", path.display());
+    format!("{}\n", actual.trim_end())
 }
 
 type Request<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, String);
@@ -66,32 +82,40 @@ fn parse<'a>(lines: &[&'a str]) -> Request<'a> {
     (method, path, headers.collect(), body)
 }
 
-fn render(answer: &Response) -> String {
+fn render(method: &str, answer: &Response) -> String {
     let mut text = format!("< {}\n", answer.status);
     for (name, value) in &answer.headers {
-        if HEADERS.contains(&name.as_str()) && name != "content-length" {
+        // Where there is a body, its length is seen; where there is none, only this tells it.
+        if HEADERS.contains(&name.as_str()) || (method == "HEAD" && name == "content-length") {
             writeln!(text, "< {name}: {value}").expect("a string takes text");
         }
     }
     text.push_str("<\n");
-    let body = mask(&answer.text());
-    for line in body.lines() {
+    for line in mask(&answer.text()).lines() {
         writeln!(text, "< {line}").expect("a string takes text");
     }
     text
 }
 
-/// Replaces times, and the numbers of `/health`, by their kind.
+/// How the answer of `/health` begins.
+const HEALTH: &str = r#"{"status":"ok","uptime":"#;
+
+/// Replaces what differs from run to run by its kind.
 fn mask(body: &str) -> String {
+    let mut body = body.to_owned();
+    if body.starts_with(HEALTH) {
+        body = mask_after(&body, "\"uptime\":", "{number}");
+        body = mask_after(&body, "\"version\":", "{build}");
+        body = mask_after(&body, "\"build\":", "{build}");
+    }
     let mut masked = String::new();
-    let mut rest = body;
+    let mut rest = body.as_str();
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, tail) = rest.split_at(at);
         masked.push_str(before);
-        let taken = if is_time(tail) { 24 } else { 0 };
-        if taken > 0 {
+        if is_time(tail) {
             masked.push_str("{time}");
-            rest = &tail[taken..];
+            rest = &tail[TIME.len()..];
         } else {
             let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
             masked.push_str(&tail[..end]);
@@ -101,12 +125,21 @@ fn mask(body: &str) -> String {
     masked + rest
 }
 
-/// `2026-01-31T23:59:59.123Z`
+/// Replaces what stands between this text and the next comma or brace.
+fn mask_after(body: &str, text: &str, kind: &str) -> String {
+    let Some(at) = body.find(text) else { return body.to_owned() };
+    let (before, tail) = body.split_at(at + text.len());
+    let end = tail.find([',', '}']).unwrap_or(tail.len());
+    format!("{before}{kind}{}", &tail[end..])
+}
+
+/// The shape of a time; `d` is a digit.
+const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd.dddZ";
+
 fn is_time(text: &str) -> bool {
-    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd.dddZ";
     let bytes = text.as_bytes();
-    bytes.len() >= SHAPE.len()
-        && SHAPE.iter().zip(bytes).all(|(shape, byte)| match shape {
+    bytes.len() >= TIME.len()
+        && TIME.iter().zip(bytes).all(|(shape, byte)| match shape {
             b'd' => byte.is_ascii_digit(),
             _ => byte == shape,
         })

@@ -1,6 +1,10 @@
-//! What whole-system tests stand on: the real binary in a child process, and raw HTTP to talk to it.
+//! What whole-system tests stand on: the real binary in a child process or the same server inside
+//! the test, raw HTTP to talk to it, and callers that remember what they were told.
 
 pub mod bytes;
+pub mod dice;
 pub mod golden;
+pub mod inside;
 pub mod process;
 pub mod wait;
+pub mod writer;

@@ -1,19 +1,26 @@
 //! The real binary in a child process, on a port of its own, in a directory of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
 use crate::bytes::{Connection, Response};
 use crate::wait;
 
 /// A running `rolecall`. Killed when dropped.
 pub struct Server {
-    child: Child,
+    process: Process,
     address: SocketAddr,
+}
+
+/// A child whose words are kept. Killed when dropped.
+struct Process {
+    child: Child,
     log: Arc<Mutex<String>>,
+    followers: Vec<JoinHandle<()>>,
 }
 
 /// How a server is to be started.
@@ -21,16 +28,22 @@ pub struct Setup {
     command: Command,
 }
 
+/// What the first line of a server says before its address.
+const GREETING: &str = "listening on http://";
+
 // === impl Setup ===
 
 impl Setup {
     /// The server with its data in `data`, on any free port, with nothing from this environment.
     #[must_use]
     pub fn new(data: &Path) -> Self {
-        let mut setup = Self::bare();
-        setup.command.arg("serve").args(["--listen", "127.0.0.1:0", "--store"]);
-        setup.command.arg(format!("sled:{}", data.display()));
-        setup
+        Self::stored(&format!("sled:{}", data.display()))
+    }
+
+    /// The server with its records in the store of this URL, otherwise the same.
+    #[must_use]
+    pub fn stored(url: &str) -> Self {
+        Self::bare().args(&["serve", "--listen", "127.0.0.1:0", "--store", url])
     }
 
     /// The binary without arguments or environment.
@@ -67,36 +80,72 @@ impl Setup {
     /// # Panics
     /// If it ends before it listens; shows what it said.
     #[must_use]
-    pub fn start(mut self) -> Server {
-        let mut child = self
-            .command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary can be started");
-        let log = Arc::new(Mutex::new(String::new()));
-        follow(child.stderr.take().expect("stderr is piped"), &log);
+    pub fn start(self) -> Server {
+        let mut process = Process::spawn(self.command);
         let address = wait::until("the server to listen", || {
-            if let Some(status) = child.try_wait().expect("a child can be waited for") {
-                panic!("the server ended with {status}: {}", text(&log));
+            if let Some(status) = process.ended() {
+                panic!("the server ended with {status}: {}", process.said());
             }
-            let said = text(&log);
-            let at = said.find("listening on http://")? + "listening on http://".len();
+            let said = process.said();
+            let at = said.find(GREETING)? + GREETING.len();
             let address = said[at..].split_whitespace().next()?;
             said[at..].contains('\n').then(|| address.parse().ok())?
         });
-        Server { child, address, log }
+        Server { process, address }
     }
 
-    /// Runs it to its end: exit code and what it said.
+    /// Runs it to its end: exit code and what it said. Killed, and a panic, if there is no end.
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// If it cannot be started, or does not end in time.
     #[must_use]
-    pub fn run(mut self) -> (i32, String) {
-        let output = self.command.output().expect("the binary can be started");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    pub fn run(self) -> (i32, String) {
+        let mut process = Process::spawn(self.command);
+        let (status, said) = process.wait();
+        (status.code().unwrap_or(-1), said)
+    }
+
+    /// The command as it is, for a test that has its own ideas about pipes.
+    #[must_use]
+    pub fn command(self) -> Command {
+        self.command
+    }
+}
+
+// === impl Process ===
+
+impl Process {
+    fn spawn(mut command: Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let stdout = follow(child.stdout.take().expect("stdout is piped"), &log);
+        let stderr = follow(child.stderr.take().expect("stderr is piped"), &log);
+        Self { child, log, followers: vec![stdout, stderr] }
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    fn said(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for its end, and for the last it has to say.
+    fn wait(&mut self) -> (ExitStatus, String) {
+        let status = wait::until("the process to end", || self.ended());
+        for follower in self.followers.drain(..) {
+            follower.join().expect("reading a pipe does not panic");
+        }
+        (status, self.said())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended_before = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 
@@ -118,13 +167,13 @@ impl Server {
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
-    /// What it has written to stderr.
+    /// What it has written to stdout and stderr.
     #[must_use]
     pub fn log(&self) -> String {
-        text(&self.log)
+        self.process.said()
     }
 
     /// A new connection.
@@ -151,8 +200,8 @@ impl Server {
     /// # Panics
     /// If it cannot be killed.
     pub fn kill(mut self) {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
+        self.process.child.kill().expect("a child can be killed");
+        self.process.child.wait().expect("a child can be waited for");
     }
 
     /// Sends a signal by name.
@@ -171,8 +220,7 @@ impl Server {
     /// If it does not end in time.
     #[must_use]
     pub fn wait(mut self) -> (ExitStatus, String) {
-        let status = wait::until("the server to end", || self.child.try_wait().ok().flatten());
-        (status, self.log())
+        self.process.wait()
     }
 
     /// SIGTERM, and waits for a clean end.
@@ -183,13 +231,6 @@ impl Server {
         self.signal("TERM");
         let (status, log) = self.wait();
         assert!(status.success(), "ended with {status}: {log}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ended_before = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }
 
@@ -215,17 +256,13 @@ fn binary() -> &'static Path {
     })
 }
 
-fn follow(stderr: impl std::io::Read + Send + 'static, log: &Arc<Mutex<String>>) {
+fn follow(pipe: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&line);
             log.push('\n');
         }
-    });
-}
-
-fn text(log: &Mutex<String>) -> String {
-    log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    })
 }

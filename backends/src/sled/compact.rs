@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use ::sled::{Batch, IVec};
 
@@ -155,14 +154,12 @@ impl Compaction {
     fn run(self) {
         let path = self.directory.path().display();
         tracing::info!(%path, from_bytes = self.from_bytes, "compacting");
-        let started = Instant::now();
         let ended = guard(|| self.copy_and_switch());
-        let took = started.elapsed();
         match ended {
             Ok(Ended::Switched { old, to_bytes, live_bytes }) => {
                 drop(old); // before its directory goes
                 let from_bytes = self.from_bytes;
-                tracing::info!(%path, from_bytes, to_bytes, live_bytes, ?took, "compacted");
+                tracing::info!(%path, from_bytes, to_bytes, live_bytes, "compacted");
             }
             Ok(Ended::Stopped) => tracing::info!(%path, "compaction stopped"),
             Ok(Ended::Unsure(_)) => return, // either may be needed

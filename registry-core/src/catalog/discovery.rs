@@ -96,7 +96,7 @@ impl Discovery {
 
     /// The records created after `after`: the rest of a list whose first part was read before.
     ///
-    /// Meant for queries within one namespace, where the order of creation is the order of the list.
+    /// Meant for queries within one namespace, where lists are in the order of creation.
     #[must_use]
     pub fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
         Iter { discovery: self, after, views: self.views(), current: None }

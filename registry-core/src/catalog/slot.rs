@@ -64,7 +64,7 @@ impl Slot {
         self.pulse.last_seen()
     }
 
-    /// What its lease says at `now`, which is an instant of [`Registry::now`](crate::Registry::now).
+    /// What its lease says at `now`, an instant of [`Registry::now`](crate::Registry::now).
     #[must_use]
     pub fn standing(&self, now: Tick) -> Standing {
         self.pulse.lease().standing(now)

@@ -14,10 +14,10 @@ use crate::store::{
 /// Everything a store holds.
 pub type Content = (BTreeMap<Key, Stored>, Loaded);
 
-/// A key in the namespace `vms`.
+/// A key in the namespace `one`.
 #[must_use]
 pub fn key(id: &str) -> Key {
-    key_in("vms", id)
+    key_in("one", id)
 }
 
 /// A key in any namespace.
@@ -177,12 +177,12 @@ pub fn awkward_keys() -> Vec<Key> {
         "[a]",
         "{a}",
         "a:b",
-        "vms",
+        "one",
         "0",
     ];
     let mut keys: Vec<Key> = ids.into_iter().map(key).collect();
     keys.extend(
-        ["vm", "v", "vms.a", "vms-a", "vms_a", "0", "m", "r", "c", "b"]
+        ["on", "o", "one.a", "one-a", "one_a", "0", "m", "r", "c", "b"]
             .map(|namespace| key_in(namespace, "a")),
     );
     // One namespace followed by an id must not read as another one.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use backends::OpenError;
 use proptest::prelude::*;
 use registry_core::testkit::{Call, Fault as StoreFault, FaultyStore, ManualClock};
 use registry_core::{
-    Claim, Declared, Error, Generation, Guard, Key, Query, Registry, Revision, Slot, Standing, Store, Timestamp,
+    Claim, Declared, Error, Generation, Guard, Key, Query, Registry, Revision, Slot, Standing,
+    Store, Timestamp,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -78,16 +80,17 @@ impl Place for Sled {
 
     async fn open(&self) -> Arc<dyn Store> {
         let url = format!("sled:{}", self.0.path().join("data").display());
-        for _ in 0..5_000 {
-            match backends::open(&url).await {
-                Ok(store) => return store,
-                // A crash leaves the last call of the old store to end by itself.
-                Err(error) if error.to_string().contains("in use") => tokio::task::yield_now().await,
-                Err(error) => panic!("{error}"),
+        let opened = tokio::time::timeout(support::wait::PATIENCE, async {
+            loop {
+                match backends::open(&url).await {
+                    Ok(store) => return store,
+                    // A crash leaves the last call of the old store to end by itself.
+                    Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
+                    Err(error) => panic!("{error}"),
+                }
             }
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-        panic!("the store is still locked");
+        });
+        opened.await.expect("the old store lets go")
     }
 }
 
@@ -288,7 +291,8 @@ impl<P: Place> Machine<P> {
             let Some(slot) = slot else { return Err(TestCaseError::fail(format!("lost {who:?}"))) };
             let stale = slot.standing(self.registry.now()) == Standing::Stale;
             prop_assert!(stale || !row.stale_at_rest, "a crash has revived {who:?}: {row:?}");
-            let was_live = !row.is_stale(*who, before.now) && row.kept == (row.renewed, row.last_seen);
+            let was_live =
+                !row.is_stale(*who, before.now) && row.kept == (row.renewed, row.last_seen);
             prop_assert!(!(was_live && stale), "a crash has shortened {who:?}: {row:?}");
             let seen = slot.last_seen().0;
             prop_assert!((row.kept.1..=row.last_seen).contains(&seen), "{who:?} {seen} {row:?}");

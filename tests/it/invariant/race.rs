@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use registry_core::testkit::ManualClock;
 use registry_core::{
-    Clock, Claim, Declared, Guard, Key, Query, Registry, Rules, Standing, Timestamp, Ttl,
+    Claim, Clock, Declared, Guard, Key, Query, Registry, Rules, Standing, Timestamp, Ttl,
 };
 
 const TTL_MS: u64 = 300;
@@ -32,7 +32,7 @@ fn a_heartbeat_is_never_lost_to_an_expiry_that_was_under_way() {
             while !over.load(Ordering::Relaxed) {
                 // Mostly a little; now and then just about a whole lease, so that many lapse.
                 step += 1;
-                clock.advance(if step % 64 == 0 { TTL_MS } else { 1 });
+                clock.advance(if step.is_multiple_of(64) { TTL_MS } else { 1 });
                 std::thread::yield_now();
             }
         }

@@ -82,7 +82,8 @@ fn non_blank(value: Option<&Json>) -> Option<String> {
 
 fn read_status(status: &Json) -> Result<State, String> {
     let known = STATUSES.iter().find(|(name, _)| status.as_str() == Some(name));
-    known.map(|(_, state)| *state).ok_or_else(|| format!("invalid status: {}", display(Some(status))))
+    let found = known.map(|(_, state)| *state);
+    found.ok_or_else(|| format!("invalid status: {}", display(Some(status))))
 }
 
 // === impl Revision ===
