@@ -96,6 +96,31 @@ pub enum OpenError {
     },
 }
 
+// === impl OpenError ===
+
+impl OpenError {
+    /// Whether the request itself is wrong, so that trying it again is no use.
+    #[must_use]
+    pub fn is_mistake(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownScheme { .. }
+                | Self::NotBuilt { .. }
+                | Self::BadUrl { .. }
+                | Self::UnknownParameter { .. }
+                | Self::BadParameter { .. }
+        )
+    }
+
+    /// What to say of the store at `url` if what it holds cannot be understood by its reader.
+    #[must_use]
+    pub fn unreadable(url: &str, reason: Reason) -> Self {
+        let path = url.split_once(':').map_or(url, |(_, rest)| rest);
+        let path = path.split('?').next().unwrap_or_default().into();
+        Self::Unreadable { path, reason }
+    }
+}
+
 /// Opens the store that `url` names, creating it where nothing is yet.
 ///
 /// # Errors

@@ -32,30 +32,30 @@
 //! ```
 //!
 //! What it promises is written down, one testable sentence each, in `docs/GUARANTEES.md`. The
-//! rooms, in reading order: what a record is ([`Record`], [`Lease`]), what may be asked ([`Query`]), what
-//! happens ([`Change`], [`Watcher`]), who does it ([`Registry`], [`Driver`]), and where it rests
-//! ([`store`]).
+//! rooms, in reading order: what a record is ([`Record`], [`Lease`]), what may be asked
+//! ([`Query`]), what happens ([`Change`], [`Watcher`]), who does it ([`Registry`], [`Driver`]), and
+//! where it rests ([`store`]).
 
-mod catalog;
-mod change;
-mod clock;
-mod commit;
-mod driver;
-pub mod encoding;
-mod error;
-mod flush;
-mod lease;
-pub mod limits;
-mod namespace;
-mod operation;
-mod query;
 mod record;
-mod recover;
+mod lease;
+mod clock;
+mod namespace;
+mod query;
+mod change;
+mod catalog;
+mod watch;
+mod operation;
 mod registry;
+mod recover;
+mod driver;
+mod commit;
+mod flush;
+mod error;
+pub mod encoding;
+pub mod limits;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-mod watch;
 
 pub use catalog::{Discovery, Iter, Memo, Slot};
 pub use change::{Cause, Change, Revision};

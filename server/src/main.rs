@@ -4,7 +4,8 @@ use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use registry_core::Registry;
+use registry_core::encoding::DecodeError;
+use registry_core::{OpenError, Registry};
 use rolecall::args::{self, ServeFlags};
 use rolecall::auth::Auth;
 use rolecall::config::{Config, Environment, without_password};
@@ -57,13 +58,22 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     let listener = bind(config.listen).map_err(|error| Failure::new(error.code(), error))?;
     let address = listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
     let store = backends::open(&config.store).await;
-    let store = store.map_err(|error| Failure::new(Code::Unavailable, error))?;
+    let store = store.map_err(|error| {
+        let code = if error.is_mistake() { Code::Usage } else { Code::Unavailable };
+        Failure::new(code, error)
+    })?;
     let mut builder = Registry::builder(store);
     for (name, rules) in dialect::namespaces() {
         builder = builder.namespace(name, rules);
     }
     let opened = builder.open().await;
-    let (registry, driver) = opened.map_err(|error| Failure::new(Code::Unavailable, error))?;
+    let (registry, driver) = opened.map_err(|error| match error {
+        OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
+            let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
+            Failure::new(Code::Unavailable, unreadable)
+        }
+        error => Failure::new(Code::Unavailable, error),
+    })?;
     greet(config, &auth, address);
 
     // The registry outlives the server: requests that are being answered still need it.

@@ -4,7 +4,6 @@
 //! `ROLECALL_CRASH_ROUNDS` says how many rounds, `ROLECALL_CRASH_SEED` which ones.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -63,15 +62,14 @@ fn no_kill_takes_back_what_was_acknowledged_or_leaves_half_of_what_was_not() {
 
 /// Lets everybody write until the server is gone; what a reader saw meanwhile.
 fn load_until_killed(server: Server, writers: &mut [Writer], moment: Duration, seed: u64) -> Seen {
-    let address = server.address();
+    let reading = server.connect();
+    // All are let in before the time begins to run.
+    let writing: Vec<_> = writers.iter().map(|_| server.connect()).collect();
     std::thread::scope(|scope| {
-        for writer in writers {
-            scope.spawn(move || {
-                let mut connection = Connection::open(address).expect("the server listens");
-                while writer.step(&mut connection).is_ok() {}
-            });
+        for (writer, mut connection) in writers.iter_mut().zip(writing) {
+            scope.spawn(move || while writer.step(&mut connection).is_ok() {});
         }
-        let reader = scope.spawn(move || read(address, seed));
+        let reader = scope.spawn(move || read(reading, seed));
         wait::elapsed(Instant::now(), moment);
         server.kill();
         reader.join().expect("the reader saw nothing wrong")
@@ -79,9 +77,8 @@ fn load_until_killed(server: Server, writers: &mut [Writer], moment: Duration, s
 }
 
 /// Looks at one record after the other until the server is gone.
-fn read(address: SocketAddr, seed: u64) -> Seen {
+fn read(mut connection: Connection, seed: u64) -> Seen {
     let (mut seen, mut dice) = (Seen::new(), Dice::new(seed));
-    let mut connection = Connection::open(address).expect("the server listens");
     loop {
         let name = *dice.one(&WRITERS);
         let id = id_of(name, &mut dice);

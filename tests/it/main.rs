@@ -7,6 +7,7 @@ mod concurrency;
 mod crash;
 mod dialect_vers;
 mod drain;
+mod hostile;
 mod invariant;
 mod limits;
 mod query;

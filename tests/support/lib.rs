@@ -3,6 +3,7 @@
 
 pub mod bytes;
 pub mod dice;
+mod entry;
 pub mod golden;
 pub mod inside;
 pub mod process;

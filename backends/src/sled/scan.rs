@@ -1,5 +1,6 @@
 //! Everything that is at rest, read back: rows into records, checked against each other.
 
+use registry_core::encoding::{DecodeError, decode};
 use registry_core::store::{Loaded, Stored};
 use registry_core::{Beat, Key, Revision};
 
@@ -47,6 +48,22 @@ impl Writer {
             return Err(Damage::new(layout::HEAD_ROW, reason).into());
         }
         Ok(loaded)
+    }
+
+    /// Fails if a record is damaged, be it in its rows or in what they say.
+    pub(super) fn check_records(&self) -> Result<(), Failure> {
+        let mut damaged = None;
+        self.scan(&mut |page| {
+            let undecodable = page.iter().find_map(|stored| {
+                let error = decode(stored).err()?;
+                // A newer build's record is no damage: it must not be moved out of its sight.
+                let is_damage = matches!(error, DecodeError::Damaged { .. });
+                is_damage.then(|| Damage::new(&layout::record_row(&stored.key), error.to_string()))
+            });
+            damaged = undecodable;
+            damaged.is_none()
+        })?;
+        damaged.map_or(Ok(()), |damage| Err(damage.into()))
     }
 
     /// Every beat, in the order of lives.

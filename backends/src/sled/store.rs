@@ -187,12 +187,23 @@ impl State {
             Self::Failed(reason) => return Err(StoreError::Broken(Reason::from(&**reason))),
             Self::Closed => return Err(StoreError::Broken("the store is closed".into())),
         };
-        guard(|| work(writer)).map_err(|failure| self.fail(&failure))
+        match guard(|| work(writer)) {
+            Ok(done) => Ok(done),
+            Err(Failure::Damage(damage)) => {
+                let path = writer.config.path.clone();
+                Err(self.end(&OpenError::Unreadable { path, reason: damage.into() }))
+            }
+            Err(failure) => Err(self.fail(&failure)),
+        }
     }
 
     /// Ends the store's work for good.
     pub(super) fn fail(&mut self, failure: &Failure) -> StoreError {
-        let reason = format!("{failure}; restart to see what was kept");
+        self.end(&format_args!("{failure}; restart to see what was kept"))
+    }
+
+    fn end(&mut self, reason: &dyn std::fmt::Display) -> StoreError {
+        let reason = reason.to_string();
         tracing::error!(%reason, "the sled store has failed and takes no more writes");
         *self = Self::Failed(reason.as_str().into());
         StoreError::Broken(reason.into())

@@ -70,7 +70,7 @@ impl Writer {
             settled_bytes: 0,
         };
         if config.if_unreadable == IfUnreadable::MoveAside {
-            writer.scan(&mut |_| true).map_err(failed)?;
+            writer.check_records().map_err(failed)?;
         }
         if is_new || writer.current.revision != head.revision {
             writer.testify().map_err(failed)?;

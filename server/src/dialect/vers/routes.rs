@@ -37,7 +37,7 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
 }
 
 async fn register(app: &App, call: Call<'_>) -> Answer {
-    let body = read_json(app, call).await?;
+    let body = fields(read_json(app, call).await?)?;
     let registration = Registration::read(&body).map_err(bad_request)?;
     let key = Key::new(NAMESPACE, &registration.id).map_err(|error| refusal(&error.into()))?;
     let done = app.registry.register(key, registration.declared, Claim::default()).await;
@@ -75,7 +75,7 @@ async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
     let body = read_json(app, call).await?;
     // The original looks the entry up before it looks at the fields.
     app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
-    let revision = Revision::read(&body).map_err(bad_request)?;
+    let revision = Revision::read(&fields(body)?).map_err(bad_request)?;
     let edit = |declared: &mut _| {
         revision.apply(declared);
         Ok(())
@@ -97,14 +97,21 @@ async fn deregister(app: &App, id: &str) -> Answer {
     Ok(body::json(StatusCode::OK, r#"{"deleted":true}"#))
 }
 
-/// The body as JSON that is not `null`.
+/// The body as JSON.
 async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
     let bytes = body::read(call.body, &app.limits).await;
     let bytes = bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))?;
     match json::parse(&json::body_text(&bytes)) {
-        Ok(Json::Null) => Err(bad_request("Invalid JSON body: null has no fields".to_owned())),
         Ok(json) => Ok(json),
         Err(error) => Err(bad_request(format!("Invalid JSON body: {error}"))),
+    }
+}
+
+/// What fields are read from. Anything but an object has none, and `null` is a mistake.
+fn fields(body: Json) -> Result<Json, Refusal> {
+    match body {
+        Json::Null => Err(bad_request("Invalid JSON body: null has no fields".to_owned())),
+        body => Ok(body),
     }
 }
 
