@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 
+/// The instant after which something is too late.
+pub(crate) fn deadline_after(wait: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + wait
+}
+
 // === impl Stopwatch ===
 
 impl Stopwatch {

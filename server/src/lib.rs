@@ -32,9 +32,13 @@ mod json;
 mod path;
 mod query;
 mod request_id;
-mod stack;
+mod rescue;
+mod route;
+pub mod stack;
+mod timeout;
 mod timestamp;
 
 pub use app::App;
 pub use bind::bind;
 pub use listen::{Drained, listen as serve};
+pub use stack::stack;

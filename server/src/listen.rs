@@ -8,22 +8,26 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout, timeout_at};
+use tower::Service;
 
 use crate::app::App;
+use crate::body::Body;
+use crate::clock::deadline_after;
 use crate::lifecycle::Phase;
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTION_BUFFER_BYTES_MAX, DRAIN_IDLE_LINGER, DRAIN_LET_GO, HEADER_BYTES_MAX,
     HEADER_COUNT_MAX, REFUSAL_LOG_LINES_PER_SECOND_MAX, UNREAD_ANSWER_TIMEOUT,
 };
 use crate::log_budget::LogBudget;
-use crate::stack;
 
 /// How a server ended, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,24 +38,37 @@ pub struct Drained {
     pub dropped: u64,
 }
 
+/// What can answer on a connection: any tower service that has an answer to everything.
+pub trait Answering:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
 /// The accept loop and what all its connections share.
-struct Listening {
+struct Listening<N> {
     app: Arc<App>,
+    new_service: N,
     http: http1::Builder,
     free: Arc<Semaphore>,
     accepted: AtomicU64,
     complaints: LogBudget,
 }
 
-/// Accepts and answers on `listener` until `shutdown`, then drains.
+/// Accepts on `listener` until `shutdown`, then drains.
+///
+/// Each connection is answered by a service of its own, which `new_service` makes for its peer.
 ///
 /// The end, in order: what the kernel has queued is accepted; the address is given up; for a
 /// moment ([`DRAIN_IDLE_LINGER`]) open connections may still send the request that is already on
 /// its way; from the signal on each answer closes its connection; then idle connections are
 /// closed; after `limits.drain` whatever is left is dropped.
-pub async fn listen(
+pub async fn listen<S: Answering>(
     listener: TcpListener,
     app: Arc<App>,
+    new_service: impl Fn(SocketAddr) -> S,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let listening = Listening {
@@ -59,6 +76,7 @@ pub async fn listen(
         free: Arc::new(Semaphore::new(app.limits.connections_max)),
         accepted: AtomicU64::new(0),
         complaints: LogBudget::per_second(REFUSAL_LOG_LINES_PER_SECOND_MAX),
+        new_service,
         app,
     };
     listening.app.lifecycle.advance(Phase::Ready);
@@ -86,9 +104,19 @@ fn http(app: &App) -> http1::Builder {
     http
 }
 
+// === impl Answering ===
+
+impl<S> Answering for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 // === impl Listening ===
 
-impl Listening {
+impl<S: Answering, N: Fn(SocketAddr) -> S> Listening<N> {
     async fn accept_for_ever(&self, listener: &TcpListener) -> Infallible {
         loop {
             let permit = self.permit().await;
@@ -115,9 +143,10 @@ impl Listening {
     fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         tune(&stream);
-        let (http, app) = (self.http.clone(), Arc::clone(&self.app));
+        let (http, phase) = (self.http.clone(), self.app.lifecycle.watch());
+        let service = (self.new_service)(peer);
         tokio::spawn(async move {
-            converse(&http, stream, peer, app).await;
+            converse(&http, stream, service, phase).await;
             drop(permit);
         });
     }
@@ -138,7 +167,7 @@ impl Listening {
 
     async fn drain(self, listener: TcpListener) -> Drained {
         let lifecycle = &self.app.lifecycle;
-        let deadline = tokio::time::Instant::now() + self.app.limits.drain;
+        let deadline = deadline_after(self.app.limits.drain);
         lifecycle.advance(Phase::Draining);
         let _late = timeout_at(deadline, self.accept_queued(listener)).await;
         let _late = timeout_at(deadline, lifecycle.unwatched()).await;
@@ -211,12 +240,13 @@ fn tune(stream: &TcpStream) {
 }
 
 /// One connection, from its first byte to its last.
-async fn converse(http: &http1::Builder, stream: TcpStream, peer: SocketAddr, app: Arc<App>) {
-    let mut phase = app.lifecycle.watch();
-    let service = service_fn(|request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(stack::answer(&app, peer, request).await) }
-    });
+async fn converse(
+    http: &http1::Builder,
+    stream: TcpStream,
+    service: impl Answering,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let service = TowerToHyperService::new(service);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     // In each stage the connection is polled first: what has arrived is served before it ends.
     // How it ended is no news: clients hang up, time out and talk nonsense all day long.

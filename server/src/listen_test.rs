@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::auth::{Auth, Secret, TokenSources};
 use crate::limits::Limits;
+use crate::stack;
 
 const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -34,7 +35,9 @@ impl Server {
         ));
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or(()) };
-        let ended = tokio::spawn(listen(listener, app, shutdown));
+        let shared = Arc::clone(&app);
+        let new_service = move |peer| stack(Arc::clone(&shared), peer);
+        let ended = tokio::spawn(listen(listener, app, new_service, shutdown));
         Self { address, stop: Some(stop), ended }
     }
 

@@ -11,7 +11,7 @@ use rolecall::auth::Auth;
 use rolecall::config::{Config, Environment, without_password};
 use rolecall::exit::{Code, Failure};
 use rolecall::signal::StopSignals;
-use rolecall::{App, bind, dialect, environment, logging, print, serve};
+use rolecall::{App, bind, dialect, environment, logging, print, serve, stack};
 
 fn main() -> ExitCode {
     let flags = match args::parse(std::env::args_os()) {
@@ -86,7 +86,8 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
             () = registry.closed() => tracing::error!("the store has failed: stopping"),
         }
     };
-    let drained = serve(listener, app, shutdown).await;
+    let new_service = |peer| stack(Arc::clone(&app), peer);
+    let drained = serve(listener, Arc::clone(&app), new_service, shutdown).await;
     let _ended_before = stop.send(());
     let ended = driver.await.map_err(|error| Failure::new(Code::Internal, error))?;
     ended.map_err(|error| Failure::new(Code::Internal, error))?;

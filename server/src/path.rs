@@ -41,9 +41,7 @@ impl<'a> Path<'a> {
         if !target.is_ascii() {
             return Err(RawByte);
         }
-        let is_plain = !target.bytes().any(|byte| matches!(byte, b'%' | b'\\'))
-            && !target.split('/').any(|segment| matches!(segment, "." | ".."));
-        Ok(if is_plain { Self::plain(target) } else { Self::normalised(target) })
+        Ok(Self::plain(target).unwrap_or_else(|| Self::normalised(target)))
     }
 
     /// The segments; those beyond [`PATH_SEGMENTS_MAX`] are not among them.
@@ -60,14 +58,22 @@ impl<'a> Path<'a> {
         self.has_empty
     }
 
-    fn plain(target: &'a str) -> Self {
+    /// Reads, in one pass, a path in which nothing is to be decoded or resolved; `None` for others.
+    fn plain(target: &'a str) -> Option<Self> {
         let mut path = Self::empty(Cow::Borrowed(target));
-        let mut start = 1;
-        for segment in target.split('/').skip(1) {
-            path.push(start, start + segment.len());
-            start += segment.len() + 1;
+        let mut start = None; // what stands before the first slash is no segment
+        for (at, byte) in target.bytes().chain([b'/']).enumerate() {
+            match (byte, start) {
+                (b'%' | b'\\', _) => return None,
+                (b'/', Some(start)) if matches!(&target[start..at], "." | "..") => return None,
+                (b'/', Some(start)) => path.push(start, at),
+                _ => {}
+            }
+            if byte == b'/' {
+                start = Some(at + 1);
+            }
         }
-        path
+        Some(path)
     }
 
     fn normalised(target: &str) -> Self {

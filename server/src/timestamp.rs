@@ -27,13 +27,14 @@ impl Timestamps {
             Some((known, date)) if known == day => date,
             _ => self.day.insert((day, date(day))).1,
         };
+        let ms = ms as u32; // of one day
         let (seconds, ms) = (ms / 1_000, ms % 1_000);
         let mut out = *b"0000-00-00T00:00:00.000Z";
         out[..10].copy_from_slice(&date);
-        digits(&mut out[11..13], seconds / 3_600);
-        digits(&mut out[14..16], seconds / 60 % 60);
-        digits(&mut out[17..19], seconds % 60);
-        digits(&mut out[20..23], ms);
+        out[11..13].copy_from_slice(&digits::<2>(seconds / 3_600));
+        out[14..16].copy_from_slice(&digits::<2>(seconds / 60 % 60));
+        out[17..19].copy_from_slice(&digits::<2>(seconds % 60));
+        out[20..23].copy_from_slice(&digits::<3>(ms));
         text.push_str(std::str::from_utf8(&out).unwrap_or_default());
     }
 }
@@ -45,17 +46,20 @@ fn date(day: i64) -> [u8; 10] {
     let date: NaiveDate =
         DateTime::from_timestamp(day * DAY_MS / 1_000, 0).unwrap_or_default().date_naive();
     let mut out = *b"0000-00-00";
-    digits(&mut out[..4], i64::from(date.year()));
-    digits(&mut out[5..7], i64::from(date.month()));
-    digits(&mut out[8..], i64::from(date.day()));
+    out[..4].copy_from_slice(&digits::<4>(date.year().unsigned_abs())); // 0 to 9999
+    out[5..7].copy_from_slice(&digits::<2>(date.month()));
+    out[8..].copy_from_slice(&digits::<2>(date.day()));
     out
 }
 
-fn digits(out: &mut [u8], mut number: i64) {
+/// The last `N` decimal digits.
+fn digits<const N: usize>(mut number: u32) -> [u8; N] {
+    let mut out = [b'0'; N];
     for digit in out.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        *digit += (number % 10) as u8;
         number /= 10;
     }
+    out
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use registry_core::testkit::ManualClock;
 use registry_core::{Clock, Registry, Timestamp};
 use rolecall::auth::Auth;
 use rolecall::limits::Limits;
-use rolecall::{App, bind, dialect, serve};
+use rolecall::{App, bind, dialect, serve, stack};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -63,8 +63,12 @@ impl Inside {
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
             let address = listener.local_addr().expect("it listens");
             let app = App::new(registry.clone(), Auth::anyone(), Limits::default());
+            let app = Arc::new(app);
+            let shutdown = async { stopped.await.unwrap_or(()) };
+            let shared = Arc::clone(&app);
+            let new_service = move |peer| stack(Arc::clone(&shared), peer);
             tokio::spawn(driver.run(std::future::pending()));
-            tokio::spawn(serve(listener, Arc::new(app), async { stopped.await.unwrap_or(()) }));
+            tokio::spawn(serve(listener, app, new_service, shutdown));
             (registry, address)
         });
         Self { clock, registry, store, address, runtime, stop: Some(stop) }
