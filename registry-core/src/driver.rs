@@ -87,7 +87,6 @@ impl Driver {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), StoreError> {
         let ended = self.work(shutdown).await;
-        self.shared.hub.end();
         let closed = self.store.close().await;
         ended.and(closed)
     }
@@ -96,23 +95,23 @@ impl Driver {
         let mut shutdown = pin!(shutdown);
         let mut open = true;
         loop {
-            if self.is_idle() {
-                let wake = self.next_tick.min(self.flush.next);
-                tokio::select! {
-                    biased;
-                    () = &mut shutdown, if open => {
-                        open = false;
-                        self.queue.close();
-                    }
-                    count = self.queue.recv_many(&mut self.inbox, BATCH_OPERATIONS_MAX) => {
-                        if count == 0 {
-                            break;
-                        }
-                    }
-                    () = self.shared.timeline.reach(wake) => {}
+            let wake = self.next_tick.min(self.flush.next);
+            let busy = !self.is_idle();
+            tokio::select! {
+                biased;
+                () = &mut shutdown, if open => {
+                    open = false;
+                    self.queue.close();
+                    // Nobody waits for these, and the next start finds them again.
+                    self.due.clear();
                 }
-            } else {
-                self.receive();
+                () = std::future::ready(()), if busy => self.receive(),
+                count = self.queue.recv_many(&mut self.inbox, BATCH_OPERATIONS_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                }
+                () = self.shared.timeline.reach(wake) => {}
             }
             self.turn().await?;
         }
@@ -179,5 +178,12 @@ impl Driver {
             let key = due.pulse().key.clone();
             self.waiting.push_back(Ticket { key, operation: Operation::Due(due), reply: None });
         }
+    }
+}
+
+impl Drop for Driver {
+    /// However it ends, also by a panic or with its runtime: watchers must not wait for ever.
+    fn drop(&mut self) {
+        self.shared.hub.end();
     }
 }

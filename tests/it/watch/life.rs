@@ -169,6 +169,23 @@ async fn a_registry_that_stops_ends_its_watchers_when_all_was_told() {
 }
 
 #[tokio::test]
+async fn a_driver_that_is_gone_without_a_word_ends_everything_that_waits() {
+    let home = Home::open().await;
+    home.register("a", "worker").await;
+    let mut watcher = home.watch(everything(), From::Now);
+    let waiting = tokio::spawn(async move { watcher.next().await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    home.driver.abort();
+    assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
+    home.registry.closed().await;
+    let refused = register(&home.registry, "b", "worker").await;
+    assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    let beat = home.registry.heartbeat(NAMESPACE, "a", &Guard::default()).await;
+    assert!(matches!(beat, Err(Error::Closed)), "{beat:?}");
+    assert_eq!(home.registry.discover(&everything()).len(), 1, "reads go on");
+}
+
+#[tokio::test]
 async fn a_watcher_that_is_dropped_frees_its_place() {
     let home = Home::open().await;
     let mut watchers = Vec::new();
