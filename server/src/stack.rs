@@ -30,7 +30,7 @@ pub fn stack(
     ServiceBuilder::new()
         // Names the request. Above everything, so that all that is logged or answered has the name.
         .layer_fn(NameRequest::new)
-        // Reports the request in the log. Above all that can fail or take long, to report just that.
+        // Reports the request in the log. Above all that can fail or take long, to report that.
         .layer_fn(|inner| AccessLog::new(inner, peer))
         // Once the server drains, asks the client to come back on a new connection. Above whatever
         // makes an answer, since every answer must ask.
