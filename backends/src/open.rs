@@ -4,6 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "sled")]
+use registry_core::encoding::{DecodeError, decode};
+#[cfg(feature = "sled")]
+use registry_core::store::Stored;
 use registry_core::store::{Reason, Store};
 
 use crate::memory::MemoryStore;
@@ -148,11 +152,22 @@ async fn open_sled(url: &str, rest: &str) -> Result<Arc<dyn Store>, OpenError> {
         ));
     }
     let mut config = SledConfig::new(path);
+    config.check = check;
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         config.set(name, value)?;
     }
     Ok(Arc::new(SledStore::open(config).await?))
+}
+
+/// Whether a registry can read the record. What a newer build wrote is no damage: it must not be
+/// moved out of that build's sight.
+#[cfg(feature = "sled")]
+fn check(stored: &Stored) -> Result<(), String> {
+    match decode(stored) {
+        Err(DecodeError::Damaged { reason, .. }) => Err(format!("is damaged: {reason}")),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(not(feature = "sled"))]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use registry_core::store::Stored;
+
 use crate::open::OpenError;
 
 /// How to open a sled store.
@@ -22,6 +24,10 @@ pub struct SledConfig {
     /// A freshly compacted store takes two to four times what lives in it, the more the smaller the
     /// records; it is not compacted again before it has doubled.
     pub compact_ratio: u64,
+    /// What its reader makes of a body, asked only where an unreadable store is to be moved aside.
+    ///
+    /// The store itself takes any bytes.
+    pub check: fn(&Stored) -> Result<(), String>,
 }
 
 /// What to do with a store that cannot be read.
@@ -50,6 +56,7 @@ impl SledConfig {
             cache_bytes: 64 * MIB,
             compact_above_bytes: 64 * MIB,
             compact_ratio: 4,
+            check: |_| Ok(()),
         }
     }
 

@@ -1,6 +1,5 @@
 //! Everything that is at rest, read back: rows into records, checked against each other.
 
-use registry_core::encoding::{DecodeError, decode};
 use registry_core::store::{Loaded, Stored};
 use registry_core::{Beat, Key, Revision};
 
@@ -50,17 +49,14 @@ impl Writer {
         Ok(loaded)
     }
 
-    /// Fails if a record is damaged, be it in its rows or in what they say.
+    /// Fails if a record is damaged, be it in its rows or in what its reader makes of them.
     pub(super) fn check_records(&self) -> Result<(), Failure> {
         let mut damaged = None;
         self.scan(&mut |page| {
-            let undecodable = page.iter().find_map(|stored| {
-                let error = decode(stored).err()?;
-                // A newer build's record is no damage: it must not be moved out of its sight.
-                let is_damage = matches!(error, DecodeError::Damaged { .. });
-                is_damage.then(|| Damage::new(&layout::record_row(&stored.key), error.to_string()))
+            damaged = page.iter().find_map(|stored| {
+                let reason = (self.config.check)(stored).err()?;
+                Some(Damage::new(&layout::record_row(&stored.key), reason))
             });
-            damaged = undecodable;
             damaged.is_none()
         })?;
         damaged.map_or(Ok(()), |damage| Err(damage.into()))

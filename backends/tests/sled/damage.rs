@@ -87,7 +87,7 @@ async fn a_log_that_is_gone_is_refused() {
 
 #[tokio::test]
 async fn a_record_that_is_gone_is_missed() {
-    let row = [&b"rvms\0"[..], b"007"].concat();
+    let row = [&b"rone\0"[..], b"007"].concat();
     let (home, reason) = broken(|home| {
         home.tamper(|database| drop(database.remove(row).unwrap().unwrap()));
     })
@@ -100,12 +100,12 @@ async fn a_record_that_is_gone_is_missed() {
 async fn a_row_that_cannot_be_understood_is_named() {
     let damages: [(&str, &[u8]); 3] = [("007", b"short"), ("150", &[0; 21]), ("199", &[0xff; 30])];
     for (id, value) in damages {
-        let row = [&b"rvms\0"[..], id.as_bytes()].concat();
+        let row = [&b"rone\0"[..], id.as_bytes()].concat();
         let (home, reason) = broken(|home| {
             home.tamper(|database| drop(database.insert(row, value).unwrap()));
         })
         .await;
-        assert!(reason.contains(&format!("vms/{id}")), "{reason}");
+        assert!(reason.contains(&format!("one/{id}")), "{reason}");
         gives_way(home).await;
     }
 }
@@ -120,7 +120,7 @@ async fn a_lost_part_of_a_record_is_missed() {
             });
         })
         .await;
-        assert!(reason.contains("vms/199"), "{reason}");
+        assert!(reason.contains("one/199"), "{reason}");
         gives_way(home).await;
     }
 }
