@@ -3,7 +3,7 @@
 //! A backend implements [`StoreFactory`] and writes one line. Every case of the one list below then
 //! runs as a test of its own, at a fresh location:
 //!
-//! ```ignore
+//! ```text
 //! registry_core::store_suite!(sled, Sled);
 //! ```
 //!
