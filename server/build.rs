@@ -1,6 +1,6 @@
 //! Finds out which build this is: `ROLECALL_BUILD_ID`, else the git commit, else the version.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
@@ -14,7 +14,8 @@ fn main() {
 /// The commit that is checked out, if this is a checkout of this very project.
 fn commit() -> Option<String> {
     // A tarball unpacked inside somebody else's repository must not take over that one's commit.
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.canonicalize().ok()?;
+    let workspace =
+        PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).parent()?.canonicalize().ok()?;
     let root = Path::new(&git(&["rev-parse", "--show-toplevel"])?).canonicalize().ok()?;
     if root != workspace {
         return None;

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use registry_core::{Claim, Declared, Event, From, Guard, Key, Query, Registry};
+//! use registry_core::{Claim, Declared, Event, Start, Guard, Key, Query, Registry};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +13,7 @@
 //! let (registry, driver) = Registry::builder(store).open().await?;
 //! tokio::spawn(driver.run(std::future::pending())); // the library spawns nothing itself
 //!
-//! let mut watcher = registry.watch(Query::role("worker"), From::Now)?;
+//! let mut watcher = registry.watch(Query::role("worker"), Start::Now)?;
 //!
 //! let (role, address) = ("worker".into(), "10.0.0.7:80".into());
 //! let worker = Declared { role, address, ..Declared::default() };
@@ -69,4 +69,4 @@ pub use query::{Query, Scope};
 pub use record::{Declared, Generation, Key, Record, Service, State};
 pub use registry::{Builder, OpenError, Registry};
 pub use store::{Store, StoreError};
-pub use watch::{Event, From, Watcher};
+pub use watch::{Event, Start, Watcher};

@@ -19,7 +19,7 @@ use crate::query::Query;
 use crate::record::{Declared, Key};
 use crate::recover;
 use crate::store::{Store, StoreError};
-use crate::watch::{From, Hub, Watcher};
+use crate::watch::{Hub, Start, Watcher};
 
 /// A handle on a registry. Cloning it is cheap; all clones are the same registry.
 #[derive(Clone)]
@@ -168,12 +168,12 @@ impl Registry {
         self.shared.catalog.discover(query, self.shared.timeline.now())
     }
 
-    /// Follows what the query shows, from where `from` says.
+    /// Follows what the query shows, from where `start` says.
     ///
     /// # Errors
     /// [`Error::Busy`] if there are too many watchers.
-    pub fn watch(&self, query: Query, from: From) -> Result<Watcher, Error> {
-        self.shared.hub.watch(&self.shared.catalog, query, from)
+    pub fn watch(&self, query: Query, start: Start) -> Result<Watcher, Error> {
+        self.shared.hub.watch(&self.shared.catalog, query, start)
     }
 }
 

@@ -16,7 +16,7 @@
 //!   its expectation is an [`Outcome`], not an error.
 //! * **Two handles** on one location see each other's committed writes, or the second is refused.
 //!
-//! [`testkit`](crate::testkit) (feature `testkit`) proves an implementation case by case.
+//! `testkit` (a module behind the feature of that name) proves an implementation case by case.
 
 use async_trait::async_trait;
 

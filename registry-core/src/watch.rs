@@ -18,7 +18,7 @@ use crate::query::Query;
 
 /// Where a watcher begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Start {
     /// With every record that the query shows now, then the changes.
     Snapshot,
     /// With the changes from now on.
@@ -133,7 +133,7 @@ impl Hub {
         self: &Arc<Self>,
         catalog: &Arc<Catalog>,
         query: Query,
-        from: From,
+        start: Start,
     ) -> Result<Watcher, Error> {
         if self.watchers.fetch_add(1, Ordering::AcqRel) >= limits::WATCHERS_MAX {
             self.watchers.fetch_sub(1, Ordering::AcqRel);
@@ -149,12 +149,12 @@ impl Hub {
             cursor: latest,
             queue: VecDeque::new(),
         };
-        match from {
-            From::Now => {}
-            From::Snapshot => watcher.snapshot(),
+        match start {
+            Start::Now => {}
+            Start::Snapshot => watcher.snapshot(),
             // A revision from the future is from another registry, or from one restored to before.
-            From::After(revision) if revision > latest => watcher.start_over(),
-            From::After(revision) => (watcher.taken, watcher.cursor) = (revision, revision),
+            Start::After(revision) if revision > latest => watcher.start_over(),
+            Start::After(revision) => (watcher.taken, watcher.cursor) = (revision, revision),
         }
         Ok(watcher)
     }

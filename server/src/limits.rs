@@ -59,10 +59,11 @@ pub const TOKEN_CHARACTERS_MIN_ADVISED: usize = 16;
 /// The bounds that an operator may move.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of one request body. A record is a few hundred bytes; a batch of heartbeats for ten
-    /// thousand records fits in one mebibyte.
+    /// Bytes of one request body. A record is a few hundred bytes; the largest that the registry
+    /// takes is smaller than one mebibyte.
     pub body_bytes_max: usize,
-    /// Connections open at one time. Each costs some ten kilobytes; more wait in the backlog.
+    /// Connections open at one time. Each costs some ten kilobytes, and the
+    /// answer it has not read yet; more wait in the backlog.
     pub connections_max: usize,
     /// How long a client may take to send a request's headers, and may stay idle between two
     /// requests. Heartbeats every ten seconds keep their connection.

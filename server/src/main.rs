@@ -59,7 +59,11 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
     let store = backends::open(&config.store).await;
     let store = store.map_err(|error| {
-        let code = if error.is_mistake() { Code::Usage } else { Code::Unavailable };
+        let code = match &error {
+            mistake if mistake.is_mistake() => Code::Usage,
+            backends::OpenError::Io { source, .. } if is_forbidden(source) => Code::Forbidden,
+            _ => Code::Unavailable,
+        };
         Failure::new(code, error)
     })?;
     let mut builder = Registry::builder(store);
@@ -93,6 +97,10 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     ended.map_err(|error| Failure::new(Code::Internal, error))?;
     tracing::info!(accepted = drained.accepted, dropped = drained.dropped, "stopped");
     Ok(())
+}
+
+fn is_forbidden(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// Three lines for people: where it listens, where data lives, and who may call.

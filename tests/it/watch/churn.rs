@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use registry_core::{Event, From, Guard, Query, Registry, Revision, Watcher};
+use registry_core::{Event, Guard, Query, Registry, Revision, Start, Watcher};
 use support::dice::Dice;
 use tokio::task::JoinHandle;
 
@@ -103,13 +103,13 @@ async fn a_thousand_reconnects_under_churn_see_every_change_once_and_in_order() 
     let (mut known, mut seen) = (Known::default(), Vec::new());
     for _ in 0..RECONNECTS {
         let after = seen.last().copied().unwrap_or_default();
-        let mut watcher = home.watch(everything(), From::After(after));
+        let mut watcher = home.watch(everything(), Start::After(after));
         for _ in 0..dice.below(40) {
             take(&mut watcher, &mut known, &mut seen).await;
         }
     }
     let (changes, told) = writers.stop().await;
-    let mut watcher = home.watch(everything(), From::After(*seen.last().unwrap()));
+    let mut watcher = home.watch(everything(), Start::After(*seen.last().unwrap()));
     while seen.last() < Some(&home.registry.revision()) {
         take(&mut watcher, &mut known, &mut seen).await;
     }
@@ -126,7 +126,7 @@ async fn a_snapshot_in_the_middle_of_churn_and_what_follows_it_make_up_the_state
     let writers = Writers::start(&home, 31);
     let mut watchers = Vec::new();
     for _ in 0..200 {
-        let mut watcher = home.watch(everything(), From::Snapshot);
+        let mut watcher = home.watch(everything(), Start::Snapshot);
         let (known, revision) = Known::snapshot(&mut watcher).await;
         assert!(known.0.values().all(|at| *at <= revision), "nothing from after the snapshot");
         watchers.push((watcher, known, vec![revision]));
@@ -147,13 +147,13 @@ async fn a_filtered_watcher_that_reconnects_knows_what_discover_shows() {
     let writers = Writers::start(&home, 41);
     let query = Query::role("worker");
     let mut dice = Dice::new(42);
-    let mut watcher = home.watch(query.clone(), From::Snapshot);
+    let mut watcher = home.watch(query.clone(), Start::Snapshot);
     let (mut known, _) = Known::snapshot(&mut watcher).await;
     for _ in 0..300 {
         for _ in 0..dice.below(20) {
             follow(&mut known, next(&mut watcher).await);
         }
-        watcher = home.watch(query.clone(), From::After(watcher.cursor()));
+        watcher = home.watch(query.clone(), Start::After(watcher.cursor()));
     }
     writers.stop().await;
     while watcher.cursor() < home.registry.revision() {

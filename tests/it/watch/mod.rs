@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use registry_core::testkit::ManualClock;
 use registry_core::{
-    Cause, Change, Claim, Clock, Declared, Error, Event, From, Guard, Key, OnConflict, Query,
-    Registry, Revision, Rules, Slot, Timestamp, Ttl, Watcher,
+    Cause, Change, Claim, Clock, Declared, Error, Event, Guard, Key, OnConflict, Query, Registry,
+    Revision, Rules, Slot, Start, Timestamp, Ttl, Watcher,
 };
 use support::wait::PATIENCE;
 use tokio::sync::oneshot;
@@ -80,8 +80,8 @@ impl Home {
         self.registry.checkpoint().await.unwrap();
     }
 
-    fn watch(&self, query: Query, from: From) -> Watcher {
-        self.registry.watch(query, from).unwrap()
+    fn watch(&self, query: Query, start: Start) -> Watcher {
+        self.registry.watch(query, start).unwrap()
     }
 
     /// What the registry itself says is there, whatever its standing.

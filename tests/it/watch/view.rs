@@ -1,6 +1,6 @@
 //! What one watcher sees of single changes.
 
-use registry_core::{Event, From, Query, State};
+use registry_core::{Event, Query, Start, State};
 
 use super::{Home, everything, expect, next};
 
@@ -9,9 +9,9 @@ async fn a_snapshot_comes_first_and_then_the_changes() {
     let home = Home::open().await;
     home.register("a", "worker").await;
     home.register("b", "infra").await;
-    let mut all = home.watch(everything(), From::Snapshot);
-    let mut workers = home.watch(Query::role("worker"), From::Snapshot);
-    let mut later = home.watch(everything(), From::Now);
+    let mut all = home.watch(everything(), Start::Snapshot);
+    let mut workers = home.watch(Query::role("worker"), Start::Snapshot);
+    let mut later = home.watch(everything(), Start::Now);
     home.register("c", "worker").await;
     home.deregister("a").await;
     expect(&mut all, &["present a", "present b", "synced"]).await;
@@ -24,7 +24,7 @@ async fn a_snapshot_comes_first_and_then_the_changes() {
 #[tokio::test]
 async fn an_empty_registry_has_an_empty_snapshot() {
     let home = Home::open().await;
-    let mut watcher = home.watch(everything(), From::Snapshot);
+    let mut watcher = home.watch(everything(), Start::Snapshot);
     expect(&mut watcher, &["synced"]).await;
     home.register("a", "worker").await;
     expect(&mut watcher, &["put a registered"]).await;
@@ -34,8 +34,8 @@ async fn an_empty_registry_has_an_empty_snapshot() {
 async fn a_change_of_role_is_gone_for_one_watcher_and_there_for_the_other() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut workers = home.watch(Query::role("worker"), From::Now);
-    let mut infra = home.watch(Query::role("infra"), From::Now);
+    let mut workers = home.watch(Query::role("worker"), Start::Now);
+    let mut infra = home.watch(Query::role("infra"), Start::Now);
     home.update("a", |declared| declared.role = "infra".to_owned()).await;
     home.update("a", |declared| declared.name = "x".to_owned()).await;
     home.update("a", |declared| declared.role = "worker".to_owned()).await;
@@ -47,8 +47,8 @@ async fn a_change_of_role_is_gone_for_one_watcher_and_there_for_the_other() {
 async fn a_lapse_is_gone_and_a_revival_is_there_again() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut live = home.watch(Query::role("worker"), From::Now);
-    let mut all = home.watch(everything(), From::Now);
+    let mut live = home.watch(Query::role("worker"), Start::Now);
+    let mut all = home.watch(everything(), Start::Now);
     home.pass(super::TTL_MS).await;
     assert_eq!(home.registry.discover(&Query::any()).len(), 1);
     home.pass(1).await;
@@ -64,7 +64,7 @@ async fn a_lapse_is_gone_and_a_revival_is_there_again() {
 async fn an_update_revives_what_has_lapsed() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut live = home.watch(Query::role("worker"), From::Now);
+    let mut live = home.watch(Query::role("worker"), Start::Now);
     home.pass(super::TTL_MS + 1).await;
     home.update("a", |_| ()).await;
     expect(&mut live, &["gone a lapsed", "put a updated"]).await;
@@ -74,7 +74,7 @@ async fn an_update_revives_what_has_lapsed() {
 async fn the_removal_of_what_was_not_shown_is_not_told() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut live = home.watch(Query::role("worker"), From::Now);
+    let mut live = home.watch(Query::role("worker"), Start::Now);
     home.pass(super::TTL_MS + 1).await;
     home.deregister("a").await;
     home.register("b", "worker").await;
@@ -85,8 +85,8 @@ async fn the_removal_of_what_was_not_shown_is_not_told() {
 async fn what_is_paused_is_gone_for_those_who_watch_the_live_only() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut live = home.watch(Query::role("worker"), From::Now);
-    let mut all = home.watch(everything(), From::Now);
+    let mut live = home.watch(Query::role("worker"), Start::Now);
+    let mut all = home.watch(everything(), Start::Now);
     for state in [State::Paused, State::Stopped, State::Running] {
         home.update("a", move |declared| declared.state = state).await;
     }
@@ -98,7 +98,7 @@ async fn what_is_paused_is_gone_for_those_who_watch_the_live_only() {
 async fn heartbeats_of_the_living_wake_nobody() {
     let home = Home::open().await;
     home.register("a", "worker").await;
-    let mut all = home.watch(everything(), From::Now);
+    let mut all = home.watch(everything(), Start::Now);
     let before = home.registry.revision();
     for _ in 0..100 {
         home.heartbeat("a").await;
@@ -112,7 +112,7 @@ async fn heartbeats_of_the_living_wake_nobody() {
 #[tokio::test]
 async fn what_is_told_can_be_read_and_what_is_gone_cannot() {
     let home = Home::open().await;
-    let mut watcher = home.watch(everything(), From::Now);
+    let mut watcher = home.watch(everything(), Start::Now);
     home.register("a", "worker").await;
     let Event::Put(change) = next(&mut watcher).await else { panic!("a put") };
     let read = home.registry.get(super::NAMESPACE, "a").expect("it is there");
@@ -127,7 +127,7 @@ async fn what_is_told_can_be_read_and_what_is_gone_cannot() {
 #[tokio::test]
 async fn a_new_life_of_a_key_is_another_generation() {
     let home = Home::open().await;
-    let mut watcher = home.watch(everything(), From::Now);
+    let mut watcher = home.watch(everything(), Start::Now);
     home.register("a", "worker").await;
     home.deregister("a").await;
     home.register("a", "worker").await;

@@ -18,7 +18,7 @@ type Answer = Result<Response<Body>, Refusal>;
 /// A status and the words that go with it.
 type Refusal = (StatusCode, String);
 
-/// Answers one call below `/registry`, `/commits`, `/feed` or `/board`.
+/// Answers one call below `/registry`. The original's other paths are not served yet: 404.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
     let answer = match (call.method, call.segments) {
         (&Method::GET, ["registry", "discover", role]) => Ok(discover(app, role)),
