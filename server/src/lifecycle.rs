@@ -1,6 +1,9 @@
 //! Where the server stands between its start and its end.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
 
@@ -64,6 +67,22 @@ impl Lifecycle {
         self.told.subscribe()
     }
 
+    /// Waits with `receiver` for `phase`. Cheap to poll again and again: the channel, where all
+    /// who wait meet at a lock, is asked only by a task that it does not know or after a change.
+    pub(crate) async fn reached(&self, phase: Phase, receiver: &mut watch::Receiver<Phase>) {
+        let mut told = pin!(receiver.wait_for(|current| *current >= phase));
+        let mut asked: Option<(Phase, Waker)> = None;
+        poll_fn(|context| {
+            let (now, waker) = (self.phase(), context.waker());
+            if asked.as_ref().is_some_and(|(then, by)| *then == now && by.will_wake(waker)) {
+                return Poll::Pending;
+            }
+            asked = Some((now, waker.clone()));
+            told.as_mut().poll(context).map(|_| ())
+        })
+        .await;
+    }
+
     /// Waits until every receiver is gone, that is until every connection has ended.
     pub(crate) async fn unwatched(&self) {
         self.told.closed().await;
@@ -83,6 +102,9 @@ impl Default for Lifecycle {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -93,5 +115,22 @@ mod tests {
         life.advance(Phase::Ready);
         assert_eq!(life.phase(), Phase::Draining);
         assert_eq!(*life.watch().borrow(), Phase::Draining);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_later_phase_is_not_lost_in_an_earlier_one() {
+        let life = Arc::new(Lifecycle::new());
+        let waiting = Arc::clone(&life);
+        let mut receiver = life.watch();
+        let reached = async move { waiting.reached(Phase::Draining, &mut receiver).await };
+        let waiter = tokio::spawn(reached);
+        for phase in [Phase::Ready, Phase::Draining] {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!waiter.is_finished(), "before {phase:?}");
+            life.advance(phase);
+        }
+        tokio::time::timeout(Duration::from_secs(10), waiter).await.unwrap().unwrap();
     }
 }

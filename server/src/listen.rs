@@ -22,7 +22,7 @@ use tower::Service;
 use crate::app::App;
 use crate::body::Body;
 use crate::clock::deadline_after;
-use crate::lifecycle::Phase;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTION_BUFFER_BYTES_MAX, DRAIN_IDLE_LINGER, DRAIN_LET_GO, HEADER_BYTES_MAX,
     HEADER_COUNT_MAX, REFUSAL_LOG_LINES_PER_SECOND_MAX, UNREAD_ANSWER_TIMEOUT,
@@ -143,10 +143,12 @@ impl<S: Answering, N: Fn(SocketAddr) -> S> Listening<N> {
     fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         tune(&stream);
-        let (http, phase) = (self.http.clone(), self.app.lifecycle.watch());
+        let (http, app) = (self.http.clone(), Arc::clone(&self.app));
         let service = (self.new_service)(peer);
+        // From here on, not from when the task first runs: a drain counts it.
+        let phase = app.lifecycle.watch();
         tokio::spawn(async move {
-            converse(&http, stream, service, phase).await;
+            converse(&http, stream, service, &app.lifecycle, phase).await;
             drop(permit);
         });
     }
@@ -244,6 +246,7 @@ async fn converse(
     http: &http1::Builder,
     stream: TcpStream,
     service: impl Answering,
+    lifecycle: &Lifecycle,
     mut phase: watch::Receiver<Phase>,
 ) {
     let service = TowerToHyperService::new(service);
@@ -253,7 +256,7 @@ async fn converse(
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {}
+        () = lifecycle.reached(Phase::Draining, &mut phase) => {}
     }
     tokio::select! {
         biased;
@@ -263,7 +266,7 @@ async fn converse(
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
-        _ = phase.wait_for(|phase| *phase >= Phase::Over) => {}
+        () = lifecycle.reached(Phase::Over, &mut phase) => {}
     }
 }
 

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_and_last_value_of_a_parameter() {
+    fn the_first_value_of_a_parameter_counts() {
         for (query, first) in [
             ("role=a&role=b", Some("a")),
             ("role=", Some("")),

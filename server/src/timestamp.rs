@@ -1,18 +1,23 @@
 //! Instants as RFC 3339 text of a fixed width: `2026-01-31T23:59:59.123Z`.
 
-use chrono::{DateTime, Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, Timelike};
 use registry_core::Timestamp;
 
 /// The width of every timestamp from year 0 to 9999.
 pub(crate) const TIMESTAMP_BYTES: usize = "2026-01-31T23:59:59.123Z".len();
 
-const DAY_MS: i64 = 86_400_000;
+const MINUTE_MS: i64 = 60_000;
+const YEAR_0_MS: i64 = -62_167_219_200_000;
+const YEAR_10000_MS: i64 = 253_402_300_800_000;
 
-/// Writes timestamps. Knows the day it wrote last: a list's are mostly of one day, and only the
-/// calendar is work.
+/// Writes timestamps. Knows the minute it wrote last: a list's are mostly of one minute, and only
+/// the calendar is work.
 #[derive(Debug, Default)]
 pub(crate) struct Timestamps {
-    day: Option<(i64, [u8; 10])>,
+    /// Since 1970.
+    minute: i64,
+    /// That minute's text, `2026-01-31T23:59:`; nothing before the first.
+    start: String,
 }
 
 // === impl Timestamps ===
@@ -22,44 +27,47 @@ impl Timestamps {
     /// that has the fixed width.
     pub(crate) fn push(&mut self, text: &mut String, at: Timestamp) {
         let ms = at.0.clamp(YEAR_0_MS, YEAR_10000_MS - 1);
-        let (day, ms) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
-        let date = match self.day {
-            Some((known, date)) if known == day => date,
-            _ => self.day.insert((day, date(day))).1,
-        };
-        let ms = ms as u32; // of one day
+        let (minute, ms) = (ms.div_euclid(MINUTE_MS), ms.rem_euclid(MINUTE_MS) as u32);
+        if self.start.is_empty() || self.minute != minute {
+            *self = Self { minute, start: start_of(minute) };
+        }
         let (seconds, ms) = (ms / 1_000, ms % 1_000);
-        let mut out = *b"0000-00-00T00:00:00.000Z";
-        out[..10].copy_from_slice(&date);
-        out[11..13].copy_from_slice(&digits::<2>(seconds / 3_600));
-        out[14..16].copy_from_slice(&digits::<2>(seconds / 60 % 60));
-        out[17..19].copy_from_slice(&digits::<2>(seconds % 60));
-        out[20..23].copy_from_slice(&digits::<3>(ms));
-        text.push_str(std::str::from_utf8(&out).unwrap_or_default());
+        text.push_str(&self.start);
+        text.push_str(pair(seconds));
+        text.push('.');
+        text.push(char::from(b'0' + (ms / 100) as u8));
+        text.push_str(pair(ms % 100));
+        text.push('Z');
     }
 }
 
-const YEAR_0_MS: i64 = -62_167_219_200_000;
-const YEAR_10000_MS: i64 = 253_402_300_800_000;
-
-fn date(day: i64) -> [u8; 10] {
-    let date: NaiveDate =
-        DateTime::from_timestamp(day * DAY_MS / 1_000, 0).unwrap_or_default().date_naive();
-    let mut out = *b"0000-00-00";
-    out[..4].copy_from_slice(&digits::<4>(date.year().unsigned_abs())); // 0 to 9999
-    out[5..7].copy_from_slice(&digits::<2>(date.month()));
-    out[8..].copy_from_slice(&digits::<2>(date.day()));
-    out
+/// Everything up to the seconds.
+fn start_of(minute: i64) -> String {
+    let at = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
+    let year = at.year().unsigned_abs(); // 0 to 9999
+    let mut text = String::with_capacity(TIMESTAMP_BYTES);
+    for (number, mark) in [
+        (year / 100, ""),
+        (year % 100, "-"),
+        (at.month(), "-"),
+        (at.day(), "T"),
+        (at.hour(), ":"),
+        (at.minute(), ":"),
+    ] {
+        text.push_str(pair(number));
+        text.push_str(mark);
+    }
+    text
 }
 
-/// The last `N` decimal digits.
-fn digits<const N: usize>(mut number: u32) -> [u8; N] {
-    let mut out = [b'0'; N];
-    for digit in out.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-    }
-    out
+/// Two digits.
+fn pair(number: u32) -> &'static str {
+    const PAIRS: &str = "00010203040506070809101112131415161718192021222324\
+                         25262728293031323334353637383940414243444546474849\
+                         50515253545556575859606162636465666768697071727374\
+                         75767778798081828384858687888990919293949596979899";
+    let at = 2 * number as usize;
+    &PAIRS[at..at + 2]
 }
 
 #[cfg(test)]
