@@ -88,19 +88,24 @@ impl Registry {
     ///
     /// If the key is taken, the claim or else the namespace's rule decides.
     ///
+    /// It is queued by this call, not when the future is first polled: what one caller registers
+    /// first, without waiting in between, comes first in the order of changes.
+    ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Conflict`] and [`Error::Moved`] say that it was refused;
     /// [`Error::Busy`] and [`Error::Unavailable`] that it was not done; [`Error::Unknown`] that it
     /// may have been; [`Error::Closed`] that the registry has stopped.
-    pub async fn register(
+    pub fn register(
         &self,
         key: Key,
         declared: Declared,
         claim: Claim,
-    ) -> Result<Done, Error> {
-        declared.check()?;
+    ) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
+        let checked = declared.check().map_err(Error::from);
         let declared = Box::new(declared);
-        self.submit(key, Operation::Register { declared, claim }).await
+        let queued =
+            checked.and_then(|()| self.queue(key, Operation::Register { declared, claim }));
+        async { answered(queued?).await }
     }
 
     /// Says that a record's owner is still there: its lease begins anew.
@@ -216,6 +221,18 @@ impl Registry {
         self.len() == 0
     }
 
+    /// The namespaces that exist: those with rules of their own, and those once registered in.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<Arc<str>> {
+        self.shared.catalog.namespace_names()
+    }
+
+    /// The rules that hold in a namespace, also in one that does not exist yet.
+    #[must_use]
+    pub fn rules(&self, namespace: &str) -> Rules {
+        self.shared.catalog.rules(namespace)
+    }
+
     /// How many watchers there are.
     #[must_use]
     pub fn watchers(&self) -> usize {
@@ -253,15 +270,25 @@ impl Registry {
     }
 
     async fn submit(&self, key: Key, operation: Operation) -> Result<Done, Error> {
+        answered(self.queue(key, operation)?).await
+    }
+
+    fn queue(&self, key: Key, operation: Operation) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();
         let ticket = Ticket { key, operation, reply: Some(reply) };
         self.queue.try_send(Request::Operation(ticket)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Closed,
         })?;
-        // The driver answers everything it takes; if it ends before, nobody knows what was done.
-        answer.await.unwrap_or(Err(Error::Unknown))
+        Ok(answer)
     }
+}
+
+type Answer = oneshot::Receiver<Result<Done, Error>>;
+
+/// The driver answers everything it takes; if it ends before, nobody knows what was done.
+async fn answered(answer: Answer) -> Result<Done, Error> {
+    answer.await.unwrap_or(Err(Error::Unknown))
 }
 
 // === impl Builder ===

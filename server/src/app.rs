@@ -4,6 +4,7 @@ use registry_core::Registry;
 
 use crate::auth::Auth;
 use crate::clock::Stopwatch;
+use crate::dialect::Doors;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub registry: Registry,
     /// Who may call.
     pub auth: Auth,
+    /// Whom each dialect lets in without a token.
+    pub doors: Doors,
     /// What a request may cost.
     pub limits: Limits,
     /// Where the server stands between start and end.
@@ -34,8 +37,9 @@ pub struct App {
 
 impl App {
     /// A server that is starting now.
-    pub fn new(registry: Registry, auth: Auth, limits: Limits) -> Self {
-        Self { registry, auth, limits, lifecycle: Lifecycle::new(), uptime: Stopwatch::start() }
+    pub fn new(registry: Registry, auth: Auth, doors: Doors, limits: Limits) -> Self {
+        let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
+        Self { registry, auth, doors, limits, lifecycle, uptime }
     }
 }
 

@@ -53,6 +53,18 @@ pub struct ServeFlags {
     /// Listen beyond this machine although no token is set.
     #[arg(long)]
     insecure_no_auth: bool,
+    /// Who may call /v1 once a token is set: token, open-reads, open, off [default: token].
+    #[arg(long, value_name = "DOOR")]
+    dialect_native: Option<String>,
+    /// The same for /registry, /commits, /feed and /board [default: token].
+    #[arg(long, value_name = "DOOR")]
+    dialect_vers: Option<String>,
+    /// The same for /instances, /tools, /hosts and /export [default: open-reads].
+    #[arg(long, value_name = "DOOR")]
+    dialect_runspec: Option<String>,
+    /// The same for /agents and /api/v1/agents [default: token].
+    #[arg(long, value_name = "DOOR")]
+    dialect_optiinfra: Option<String>,
     /// How log lines look [default: text].
     #[arg(long, value_name = "text|json")]
     log_format: Option<String>,
@@ -133,6 +145,10 @@ impl ServeFlags {
             Key::TokenFile => self.token_file.clone(),
             Key::InsecureNoAuth if self.insecure_no_auth => vec!["true".to_string()],
             Key::InsecureNoAuth => Vec::new(),
+            Key::DialectNative => one(&self.dialect_native),
+            Key::DialectVers => one(&self.dialect_vers),
+            Key::DialectRunspec => one(&self.dialect_runspec),
+            Key::DialectOptiinfra => one(&self.dialect_optiinfra),
             Key::LogFormat => one(&self.log_format),
             Key::Log => one(&self.log),
             Key::DrainSeconds => one(&self.drain_seconds),

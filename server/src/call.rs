@@ -1,8 +1,12 @@
 //! One request as a dialect sees it: checked, normalised, its body not yet read.
 
+use std::net::SocketAddr;
+
 use hyper::Method;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 
+use crate::auth::Caller;
 use crate::query::Query;
 
 /// One request, taken apart.
@@ -10,10 +14,18 @@ use crate::query::Query;
 pub(crate) struct Call<'a> {
     /// The method; HEAD arrives as GET, since hyper leaves the body of its answer out.
     pub(crate) method: &'a Method,
-    /// The decoded segments of the path. None is empty.
+    /// The decoded segments of the path.
     pub(crate) segments: &'a [&'a str],
+    /// A slash is doubled or trails, so that one of the segments is empty or more would follow.
+    pub(crate) has_empty_segment: bool,
     /// The query string.
     pub(crate) query: Query<'a>,
+    /// The request as it came.
+    pub(crate) head: &'a Parts,
+    /// Who is calling.
+    pub(crate) caller: Caller,
+    /// From where.
+    pub(crate) peer: SocketAddr,
     /// The body.
     pub(crate) body: Incoming,
 }

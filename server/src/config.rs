@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::args::ServeFlags;
 use crate::auth::{Secret, TokenSources};
+use crate::dialect::Doors;
 use crate::limits::Limits;
 pub use crate::settings::Key;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub store: String,
     /// Where tokens come from.
     pub tokens: TokenSources,
+    /// Whom each dialect lets in without a token.
+    pub doors: Doors,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -107,7 +110,10 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let file = crate::file::read(file.unwrap_or_default())?;
         let given = Key::ALL.map(|key| find(key, flags, environment, &file));
-        let [listen, store, token_file, insecure, log_format, log, limits @ ..] = &given;
+        let [listen, store, token_file, insecure, rest @ ..] = &given;
+        let [native, vers, runspec, optiinfra, log_format, log, limits @ ..] = rest;
+        let door =
+            |given: &Given| given.one(|text| text.parse().ok(), "token, open-reads, open or off");
         let tokens = TokenSources {
             environment: tokens_of(environment),
             files: token_file.values.iter().map(PathBuf::from).collect(),
@@ -116,6 +122,7 @@ impl Config {
             listen: listen.one(address_of, "an address like 127.0.0.1:3000 or [::]:3000")?,
             store: store.one(nonempty, "a store like sled:./data")?,
             tokens,
+            doors: Doors::new([door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?]),
             log_format: log_format.one(log_format_of, "text or json")?,
             log: log.one(log_filter_of, "a log filter like info or info,access=warn")?,
             limits: limits_of(limits)?,

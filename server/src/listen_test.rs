@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::auth::{Auth, Secret, TokenSources};
+use crate::dialect::Doors;
 use crate::limits::Limits;
 use crate::stack;
 
@@ -31,6 +32,7 @@ impl Server {
         let app = Arc::new(App::new(
             crate::app::registry_for_tests().await,
             Auth::open(&sources).unwrap(),
+            Doors::default(),
             limits,
         ));
         let (stop, stopped) = oneshot::channel();

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use registry_core::encoding::DecodeError;
 use registry_core::{OpenError, Registry};
 use rolecall::args::{self, ServeFlags};
-use rolecall::auth::Auth;
+use rolecall::auth::{Auth, Door};
 use rolecall::config::{Config, Environment, without_password};
+use rolecall::dialect::Dialect;
 use rolecall::exit::{Code, Failure};
 use rolecall::signal::StopSignals;
 use rolecall::{App, bind, dialect, environment, logging, print, serve, stack};
@@ -43,7 +44,7 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
         return Ok(());
     }
     logging::install(&config, &environment);
-    for warning in config.warnings.iter().chain(auth.warnings()) {
+    for warning in config.warnings.iter().chain(&auth.warnings()) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -83,7 +84,8 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     // The registry outlives the server: requests that are being answered still need it.
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let driver = tokio::spawn(driver.run(async { stopped.await.unwrap_or(()) }));
-    let app = Arc::new(App::new(registry.clone(), auth, config.limits.clone()));
+    let app =
+        Arc::new(App::new(registry.clone(), auth, config.doors.clone(), config.limits.clone()));
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
@@ -106,11 +108,17 @@ fn is_forbidden(error: &std::io::Error) -> bool {
 /// Three lines for people: where it listens, where data lives, and who may call.
 fn greet(config: &Config, auth: &Auth, address: std::net::SocketAddr) {
     let store = without_password(&config.store);
-    let callers = match auth.token_count() {
+    let mut callers = match auth.token_count() {
         0 => "no token is set: everybody who can connect may call".to_string(),
         1 => "one token is set: callers need it".to_string(),
         several => format!("{several} tokens are set: callers need one of them"),
     };
+    for dialect in Dialect::ALL {
+        let door = config.doors.of(dialect);
+        if door == Door::Off || (door != Door::Token && auth.token_count() > 0) {
+            callers.push_str(&format!("; {} is {door}", dialect.as_str()));
+        }
+    }
     let lines = format!("listening on http://{address}\nrecords rest in {store}\n{callers}\n");
     let _ = stdout().write_all(lines.as_bytes()).and_then(|()| stdout().flush());
 }

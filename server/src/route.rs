@@ -1,7 +1,8 @@
 //! Finds who answers: first what HTTP itself forbids, then the open routes, then the dialects, each
-//! behind its own rule of authorization.
+//! behind its own door.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -12,6 +13,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use crate::admin;
 use crate::app::App;
+use crate::auth::Door;
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::dialect::Dialect;
@@ -19,16 +21,17 @@ use crate::limits::TARGET_BYTES_MAX;
 use crate::path::Path;
 use crate::query::Query;
 
-/// Answers one request.
+/// Answers one request of `peer`.
 pub(crate) async fn answer(
     app: Arc<App>,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    Ok(respond(&app, &head, body).await)
+    Ok(respond(&app, peer, &head, body).await)
 }
 
-async fn respond(app: &App, head: &Parts, body: Incoming) -> Response<Body> {
+async fn respond(app: &App, peer: SocketAddr, head: &Parts, body: Incoming) -> Response<Body> {
     if let Some(refusal) = malformed(head.version, &head.headers, head.uri.path_and_query()) {
         return refusal;
     }
@@ -43,18 +46,20 @@ async fn respond(app: &App, head: &Parts, body: Incoming) -> Response<Body> {
         (&Method::GET, ["readyz"]) => return admin::ready(app),
         _ => {}
     }
-    let Some(dialect) = Dialect::of(&segments) else {
+    let dialect = Dialect::of(&segments).map(|dialect| (dialect, app.doors.of(dialect)));
+    let Some((dialect, door)) = dialect.filter(|(_, door)| *door != Door::Off) else {
         return body::not_found();
     };
-    // Before the route is known to exist: a caller without a token learns nothing about paths.
-    if let Err(denied) = app.auth.check_bearer(&head.headers) {
-        return body::error(StatusCode::UNAUTHORIZED, denied.message());
-    }
-    if path.has_empty_segment() {
-        return body::not_found(); // a doubled or trailing slash
-    }
-    let query = Query::new(head.uri.query());
-    let call = Call { method, segments: &segments, query, body };
+    let call = Call {
+        method,
+        segments: &segments,
+        has_empty_segment: path.has_empty_segment(),
+        query: Query::new(head.uri.query()),
+        head,
+        caller: app.auth.caller(door, dialect.credential(), &head.headers),
+        peer,
+        body,
+    };
     dialect.answer(app, call).await
 }
 

@@ -8,6 +8,10 @@ pub enum Key {
     Store,
     TokenFile,
     InsecureNoAuth,
+    DialectNative,
+    DialectVers,
+    DialectRunspec,
+    DialectOptiinfra,
     LogFormat,
     Log,
     DrainSeconds,
@@ -21,11 +25,15 @@ pub enum Key {
 
 impl Key {
     /// Every setting, in the order in which they are printed.
-    pub const ALL: [Key; 11] = [
+    pub const ALL: [Key; 15] = [
         Key::Listen,
         Key::Store,
         Key::TokenFile,
         Key::InsecureNoAuth,
+        Key::DialectNative,
+        Key::DialectVers,
+        Key::DialectRunspec,
+        Key::DialectOptiinfra,
         Key::LogFormat,
         Key::Log,
         Key::DrainSeconds,
@@ -75,12 +83,30 @@ impl Key {
             Key::TokenFile => (
                 "token_file",
                 "[]",
-                "Files with one token a line. In the environment: separated by colons.",
+                "Files with one token a line, what it may do behind it. As a variable: separated by :.",
             ),
             Key::InsecureNoAuth => (
                 "insecure_no_auth",
                 "false",
                 "Listen beyond this machine although no token is set.",
+            ),
+            Key::DialectNative => (
+                "dialect_native",
+                "\"token\"",
+                "Who may call /v1 once a token is set: token, open-reads, open to all, or off.",
+            ),
+            Key::DialectVers => {
+                ("dialect_vers", "\"token\"", "The same for /registry, /commits, /feed and /board.")
+            }
+            Key::DialectRunspec => (
+                "dialect_runspec",
+                "\"open-reads\"",
+                "The same for /instances, /tools, /hosts, /export; open reads as its users know.",
+            ),
+            Key::DialectOptiinfra => (
+                "dialect_optiinfra",
+                "\"token\"",
+                "The same for /agents and /api/v1/agents; its clients know no token.",
             ),
             Key::LogFormat => ("log_format", "\"text\"", "text for people, json for machines."),
             Key::Log => (

@@ -39,8 +39,9 @@ pub fn stack(
         .layer_fn(Rescue::new)
         // Gives up on an answer that takes too long to begin. Below the rescue, which words it.
         .layer_fn(|inner| Timeout::new(inner, time_max))
-        // Finds the route. Who may call is the rule of the route's dialect, hence not a layer here.
-        .service_fn(move |request| route::answer(Arc::clone(&app), request))
+        // Finds the route. Who may call is decided at the door of the route's dialect, hence
+        // no layer here.
+        .service_fn(move |request| route::answer(Arc::clone(&app), peer, request))
 }
 
 /// The answer, which closes its connection if the server drains.

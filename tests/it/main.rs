@@ -5,7 +5,7 @@
 mod auth;
 mod concurrency;
 mod crash;
-mod dialect_vers;
+mod dialect;
 mod drain;
 mod hostile;
 mod invariant;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use registry_core::testkit::ManualClock;
 use registry_core::{Clock, Registry, Timestamp};
 use rolecall::auth::Auth;
+use rolecall::dialect::Doors;
 use rolecall::limits::Limits;
 use rolecall::{App, bind, dialect, serve, stack};
 use tokio::runtime::Runtime;
@@ -62,7 +63,8 @@ impl Inside {
             let (registry, driver) = builder.open().await.expect("memory opens");
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
             let address = listener.local_addr().expect("it listens");
-            let app = App::new(registry.clone(), Auth::anyone(), Limits::default());
+            let (auth, doors) = (Auth::anyone(), Doors::default());
+            let app = App::new(registry.clone(), auth, doors, Limits::default());
             let app = Arc::new(app);
             let shutdown = async { stopped.await.unwrap_or(()) };
             let shared = Arc::clone(&app);

@@ -87,6 +87,15 @@ impl Catalog {
         self.namespaces.load().get(name).map(Arc::clone)
     }
 
+    pub(crate) fn namespace_names(&self) -> Vec<Arc<str>> {
+        self.namespaces.load().keys().map(Arc::clone).collect()
+    }
+
+    pub(crate) fn rules(&self, namespace: &str) -> Rules {
+        let known = self.namespace(namespace);
+        known.map_or_else(|| self.default_rules.clone(), |namespace| namespace.rules.clone())
+    }
+
     pub(crate) fn revision(&self) -> Revision {
         Revision(self.revision.load(Ordering::Acquire))
     }

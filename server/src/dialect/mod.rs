@@ -2,8 +2,14 @@
 //!
 //! | dialect | paths | whose clients speak it |
 //! |---|---|---|
+//! | native | `/v1`, `/openapi.json` | ours |
 //! | vers | `/registry`, `/commits`, `/feed`, `/board` | vers-agent-services |
+//! | runspec | `/instances`, `/tools`, `/hosts`, `/export` | runspec-registry |
+//! | optiinfra | `/agents`, `/api/v1/agents` | OptiInfra agents |
 
+mod native;
+mod optiinfra;
+mod runspec;
 mod vers;
 
 use std::sync::OnceLock;
@@ -12,6 +18,7 @@ use hyper::Response;
 use registry_core::Rules;
 
 use crate::app::App;
+use crate::auth::{Credential, Door};
 use crate::body::Body;
 use crate::call::Call;
 
@@ -22,33 +29,98 @@ pub(crate) struct Rendered {
     pub(crate) vers: OnceLock<Box<str>>,
 }
 
-/// A dialect, found by the first segment of a path.
+/// A dialect, found by the first segments of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub enum Dialect {
+    /// Our own.
+    Native,
     /// The shape of vers-agent-services.
     Vers,
+    /// The shape of runspec-registry.
+    Runspec,
+    /// The shape of the OptiInfra orchestrator.
+    Optiinfra,
 }
+
+/// The door of each dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doors([Door; Dialect::ALL.len()]);
 
 // === impl Dialect ===
 
 impl Dialect {
-    /// The owner of a path, whatever comes below its first segment.
+    /// Every dialect.
+    pub const ALL: [Self; 4] = [Self::Native, Self::Vers, Self::Runspec, Self::Optiinfra];
+
+    /// Its name, in the configuration and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Vers => "vers",
+            Self::Runspec => "runspec",
+            Self::Optiinfra => "optiinfra",
+        }
+    }
+
+    /// The owner of a path, whatever comes below its first segments.
     pub(crate) fn of(segments: &[&str]) -> Option<Self> {
         match segments {
-            ["registry" | "commits" | "feed" | "board", ..] => Some(Dialect::Vers),
+            ["v1", ..] | ["openapi.json"] => Some(Self::Native),
+            ["registry" | "commits" | "feed" | "board", ..] => Some(Self::Vers),
+            ["instances" | "tools" | "hosts" | "export", ..] => Some(Self::Runspec),
+            ["agents", ..] | ["api", "v1", "agents", ..] => Some(Self::Optiinfra),
             _ => None,
+        }
+    }
+
+    /// Which header its clients put their token in.
+    pub(crate) fn credential(self) -> Credential {
+        match self {
+            Self::Runspec => Credential::ApiKey,
+            Self::Native | Self::Vers | Self::Optiinfra => Credential::Bearer,
         }
     }
 
     /// Answers a call in this shape.
     pub(crate) async fn answer(self, app: &App, call: Call<'_>) -> Response<Body> {
         match self {
-            Dialect::Vers => vers::answer(app, call).await,
+            Self::Native => native::answer(app, call).await,
+            Self::Vers => vers::answer(app, call).await,
+            Self::Runspec => runspec::answer(app, call).await,
+            Self::Optiinfra => optiinfra::answer(app, call).await,
         }
     }
 }
 
+// === impl Doors ===
+
+impl Doors {
+    /// The doors of the dialects in the order of [`Dialect::ALL`].
+    pub fn new(doors: [Door; Dialect::ALL.len()]) -> Self {
+        Self(doors)
+    }
+
+    /// The door of one dialect.
+    pub fn of(&self, dialect: Dialect) -> Door {
+        self.0[dialect as usize]
+    }
+}
+
+impl Default for Doors {
+    /// Closed, but for the dialect whose original lets everybody look.
+    fn default() -> Self {
+        Self(Dialect::ALL.map(|dialect| match dialect {
+            Dialect::Runspec => Door::OpenReads,
+            Dialect::Native | Dialect::Vers | Dialect::Optiinfra => Door::Token,
+        }))
+    }
+}
+
 /// The namespaces that belong to dialects, and their rules.
-pub fn namespaces() -> [(&'static str, Rules); 1] {
-    [(vers::NAMESPACE, vers::rules())]
+pub fn namespaces() -> [(&'static str, Rules); 3] {
+    [
+        (vers::NAMESPACE, vers::rules()),
+        (runspec::NAMESPACE, runspec::rules()),
+        (optiinfra::NAMESPACE, optiinfra::rules()),
+    ]
 }

@@ -20,7 +20,7 @@ pub(super) struct Registration {
 
 /// A checked update request: what is `Some` is to be changed.
 #[derive(Default)]
-pub(super) struct Revision {
+pub(super) struct Amendment {
     name: Option<String>,
     state: Option<State>,
     address: Option<String>,
@@ -86,9 +86,9 @@ fn read_status(status: &Json) -> Result<State, String> {
     found.ok_or_else(|| format!("invalid status: {}", display(Some(status))))
 }
 
-// === impl Revision ===
+// === impl Amendment ===
 
-impl Revision {
+impl Amendment {
     /// Checks the fields in the original's order. Nothing is changed unless all are right.
     pub(super) fn read(body: &Json) -> Result<Self, String> {
         let state = body.get("status").map(read_status).transpose()?;

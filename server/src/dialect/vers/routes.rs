@@ -6,9 +6,10 @@ use std::sync::Arc;
 use hyper::{Method, Response, StatusCode};
 use registry_core::{Claim, Error, Guard, Key, Query, Slot};
 
-use super::convert::{Registration, Revision, refusal};
+use super::convert::{Amendment, Registration, refusal};
 use super::{NAMESPACE, wire};
 use crate::app::App;
+use crate::auth::{Denied, Forbidden, Scope};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::json::{self, Json};
@@ -20,6 +21,15 @@ type Refusal = (StatusCode, String);
 
 /// Answers one call below `/registry`. The original's other paths are not served yet: 404.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
+    // Before the route is known to exist: a caller without a token learns nothing about paths.
+    let scope = if call.method == Method::GET { Scope::Read } else { Scope::Write };
+    if let Err(refused) = call.caller.demand(scope, NAMESPACE) {
+        app.auth.log(refused);
+        return forbidden(refused);
+    }
+    if call.has_empty_segment {
+        return body::not_found();
+    }
     let answer = match (call.method, call.segments) {
         (&Method::GET, ["registry", "discover", role]) => Ok(discover(app, role)),
         (&Method::POST, ["registry", "vms", id, "heartbeat"]) => heartbeat(app, id).await,
@@ -75,9 +85,9 @@ async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
     let body = read_json(app, call).await?;
     // The original looks the entry up before it looks at the fields.
     app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
-    let revision = Revision::read(&fields(body)?).map_err(bad_request)?;
+    let amendment = Amendment::read(&fields(body)?).map_err(bad_request)?;
     let edit = |declared: &mut _| {
-        revision.apply(declared);
+        amendment.apply(declared);
         Ok(())
     };
     let done = app.registry.update(NAMESPACE, id, Guard::default(), edit).await;
@@ -95,6 +105,20 @@ async fn deregister(app: &App, id: &str) -> Answer {
     let done = app.registry.deregister(NAMESPACE, id, Guard::default()).await;
     done.map_err(|error| refusal(&error))?;
     Ok(body::json(StatusCode::OK, r#"{"deleted":true}"#))
+}
+
+/// The original's two sentences for who is unknown, and ours for a token that is not enough.
+fn forbidden(refused: Forbidden) -> Response<Body> {
+    let (status, message) = match refused {
+        Forbidden::Unknown(Denied::Missing) => {
+            (StatusCode::UNAUTHORIZED, "Unauthorized — missing Authorization header")
+        }
+        Forbidden::Unknown(Denied::Invalid) => {
+            (StatusCode::UNAUTHORIZED, "Unauthorized — invalid token")
+        }
+        Forbidden::Insufficient => (StatusCode::FORBIDDEN, "Forbidden — the token is not for this"),
+    };
+    body::error(status, message)
 }
 
 /// The body as JSON.

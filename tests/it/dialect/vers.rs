@@ -1,49 +1,19 @@
 //! The shape of vers-agent-services: its contract, replayed to the letter, and what no text file
 //! can hold.
 
-use std::path::{Path, PathBuf};
-
 use support::bytes::{Connection, Response};
-use support::golden::replay;
 use support::inside::Inside;
-use support::process::{Server, Setup};
+use support::process::Server;
 use support::wait;
+
+use super::conversations;
 
 const VMS: &str = "/registry/vms";
 /// 2026-01-31T23:59:59.123Z
 const WALL: i64 = 1_769_903_999_123;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/vers")
-}
-
-/// Replays one file against a server of its own, with the token that the file names, if any.
-fn tell(name: &str) {
-    let path = folder().join(format!("{name}.http"));
-    let text = std::fs::read_to_string(&path).unwrap();
-    let token = text.lines().find_map(|line| line.strip_prefix("# token: "));
-    let data = tempfile::tempdir().unwrap();
-    let mut setup = Setup::new(data.path());
-    if let Some(token) = token {
-        setup = setup.env("VERS_AUTH_TOKEN", token);
-    }
-    replay(&path, &setup.start());
-}
-
-macro_rules! conversations {
-    ($($case:ident = $name:literal,)+) => {
-        const CONVERSATIONS: &[&str] = &[$($name),+];
-
-        $(
-            #[test]
-            fn $case() {
-                tell($name);
-            }
-        )+
-    };
-}
-
 conversations! {
+    "vers";
     register_keeps_what_it_should = "01-register",
     register_refuses_in_the_originals_order = "02-register-refused",
     list_filters_and_orders = "03-list",
@@ -57,15 +27,6 @@ conversations! {
     numbers_and_keys_are_javascripts = "11-numbers-and-keys",
     a_token_guards_every_path_below = "12-auth",
     unrouted_paths_are_plain_404s = "13-paths",
-}
-
-#[test]
-fn every_golden_file_is_replayed() {
-    let files = std::fs::read_dir(folder()).unwrap();
-    let mut names: Vec<_> = files.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    let expected: Vec<_> = CONVERSATIONS.iter().map(|name| format!("{name}.http")).collect();
-    assert_eq!(names, expected);
 }
 
 fn body(id: &str) -> String {
