@@ -47,6 +47,12 @@ pub struct Change {
     pub before: Option<Arc<Slot>>,
     /// The record after; `None` if the key is free now.
     pub after: Option<Arc<Slot>>,
+    /// Who asked for it, in the caller's words; `None` if nobody said or the registry did it itself.
+    ///
+    /// Kept as long as the change is: in memory, for watchers and for [`Registry::changes_of`].
+    ///
+    /// [`Registry::changes_of`]: crate::Registry::changes_of
+    pub by: Option<Arc<str>>,
 }
 
 // === impl Cause ===

@@ -166,7 +166,7 @@ impl Driver {
     /// The change that a draft has become.
     fn change(&self, draft: Draft, revision: Revision, beat: Beat) -> Change {
         let renews = draft.renews();
-        let Draft { cause, at, before, record } = draft;
+        let Draft { cause, at, before, record, by } = draft;
         let after = record.map(|mut record| {
             record.modified = revision;
             let pulse = match &before {
@@ -183,7 +183,7 @@ impl Driver {
             }
             Slot::new(*record, pulse)
         });
-        Change { revision, cause, at, before, after }
+        Change { revision, cause, at, before, after, by }
     }
 
     /// Tells the callers; what the driver itself wanted is decided anew after the next mark.

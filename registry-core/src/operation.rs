@@ -25,6 +25,8 @@ pub struct Claim {
     pub on_conflict: Option<OnConflict>,
     /// Only if the record is at this revision.
     pub if_revision: Option<Revision>,
+    /// Who says so, in whatever words: [`Change::by`](crate::Change::by).
+    pub by: Option<Arc<str>>,
 }
 
 /// What a caller knows of the record that it is about to change. Empty: whatever is there.
@@ -34,6 +36,8 @@ pub struct Guard {
     pub generation: Option<Generation>,
     /// Only if the record is at this revision.
     pub if_revision: Option<Revision>,
+    /// Who says so, in whatever words: [`Change::by`](crate::Change::by).
+    pub by: Option<Arc<str>>,
 }
 
 /// What became of an operation that was done.
@@ -94,6 +98,8 @@ pub(crate) struct Draft {
     pub(crate) before: Option<Arc<Slot>>,
     /// Its revisions are not known yet. `None` removes the record.
     pub(crate) record: Option<Box<Record>>,
+    /// Who asked for it.
+    pub(crate) by: Option<Arc<str>>,
 }
 
 // === impl Ticket ===
@@ -116,9 +122,10 @@ impl Operation {
                 register(key, *declared, claim, before, catalog, now, at)
             }
             Self::Update { guard, edit } => update(guard, edit, before, at),
-            Self::Deregister { guard } => guard
-                .check(before)
-                .map(|slot| Decision::Write(Draft::removal(Cause::Deregistered, at, slot))),
+            Self::Deregister { guard } => guard.check(before).map(|slot| {
+                let removal = Draft::removal(Cause::Deregistered, at, slot);
+                Decision::Write(Draft { by: guard.by, ..removal })
+            }),
             Self::Revive => before.map(Decision::Relist).ok_or(Error::NotFound),
             Self::Due(due) => {
                 Ok(before.map_or(Decision::Nothing, |slot| announce(&due, slot, catalog, at)))
@@ -170,7 +177,8 @@ fn register(
         created: before.as_ref().map_or(UNWRITTEN, |slot| slot.record().created),
         modified: UNWRITTEN,
     };
-    Ok(Decision::Write(Draft { cause, at, before, record: Some(Box::new(record)) }))
+    let record = Some(Box::new(record));
+    Ok(Decision::Write(Draft { cause, at, before, record, by: claim.by }))
 }
 
 fn update(
@@ -184,8 +192,8 @@ fn update(
     edit(&mut record.declared)?;
     record.declared.check()?;
     record.lapsed_at = None;
-    let before = Some(before);
-    Ok(Decision::Write(Draft { cause: Cause::Updated, at, before, record: Some(Box::new(record)) }))
+    let (before, record) = (Some(before), Some(Box::new(record)));
+    Ok(Decision::Write(Draft { cause: Cause::Updated, at, before, record, by: guard.by }))
 }
 
 /// What was due when it was queued may have been overtaken by a heartbeat or another life since.
@@ -208,7 +216,7 @@ fn announce(due: &Due, slot: Arc<Slot>, catalog: &Catalog, at: Timestamp) -> Dec
         _ => return Decision::Nothing,
     };
     let record = Some(Box::new(Record { lapsed_at, ..slot.record().clone() }));
-    Decision::Write(Draft { cause, at, before: Some(slot), record })
+    Decision::Write(Draft { cause, at, before: Some(slot), record, by: None })
 }
 
 // === impl Guard ===
@@ -232,7 +240,7 @@ impl Guard {
 
 impl Draft {
     fn removal(cause: Cause, at: Timestamp, slot: Arc<Slot>) -> Self {
-        Self { cause, at, before: Some(slot), record: None }
+        Self { cause, at, before: Some(slot), record: None, by: None }
     }
 
     /// Whether the owner has spoken, which renews the lease.

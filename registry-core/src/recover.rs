@@ -135,7 +135,8 @@ pub(crate) async fn reload(shared: &Shared, store: &dyn Store) -> Result<Recover
         let slots = view.slots().filter(|slot| !kept.contains(&slot.record().key));
         changes.extend(slots.map(|slot| {
             let (revision, cause) = (contents.loaded.revision, Cause::Recovered);
-            Arc::new(Change { revision, cause, at, before: Some(Arc::clone(slot)), after: None })
+            let before = Some(Arc::clone(slot));
+            Arc::new(Change { revision, cause, at, before, after: None, by: None })
         }));
     }
     shared.hub.reset(&shared.catalog, &changes, contents.loaded.revision);
@@ -166,6 +167,7 @@ impl Recovered {
         let at = pulse.last_seen();
         let slot = Slot::new(record, pulse);
         self.slots.push(Arc::clone(&slot));
-        Arc::new(Change { revision, cause: Cause::Recovered, at, before, after: Some(slot) })
+        let after = Some(slot);
+        Arc::new(Change { revision, cause: Cause::Recovered, at, before, after, by: None })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::{Catalog, Discovery, Slot};
-use crate::change::Revision;
+use crate::change::{Change, Revision};
 use crate::clock::{Clock, SystemClock, Tick, Timeline, Timestamp};
 use crate::driver::{Driver, Request};
 use crate::encoding::DecodeError;
@@ -231,6 +231,19 @@ impl Registry {
     #[must_use]
     pub fn rules(&self, namespace: &str) -> Rules {
         self.shared.catalog.rules(namespace)
+    }
+
+    /// What happened to one key, oldest first, as far as it is kept: after the revision that comes
+    /// with it. Removed records have a history, too.
+    #[must_use]
+    pub fn changes_of(&self, namespace: &str, id: &str) -> (Vec<Arc<Change>>, Revision) {
+        self.shared.hub.changes_of(namespace, id)
+    }
+
+    /// The oldest revision that a watcher can go on from.
+    #[must_use]
+    pub fn oldest_revision(&self) -> Revision {
+        self.shared.hub.oldest()
     }
 
     /// How many watchers there are.

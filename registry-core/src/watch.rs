@@ -159,6 +159,31 @@ impl Hub {
         Ok(watcher)
     }
 
+    /// The changes of one key that are kept, oldest first, and the revision they are kept from.
+    pub(crate) fn changes_of(&self, namespace: &str, id: &str) -> (Vec<Arc<Change>>, Revision) {
+        let mut found = Vec::new();
+        let oldest = lock(&self.history).oldest;
+        let mut from = oldest;
+        loop {
+            // Some at a time: whoever tells a change waits for this lock.
+            let Some(some) = lock(&self.history).after(from) else {
+                from = lock(&self.history).oldest;
+                continue;
+            };
+            let Some(last) = some.last() else { return (found, oldest) };
+            from = last.revision;
+            let is_it = |change: &Arc<Change>| {
+                change.key().namespace() == namespace && change.key().id() == id
+            };
+            found.extend(some.into_iter().filter(is_it));
+        }
+    }
+
+    /// The oldest revision that can be resumed from.
+    pub(crate) fn oldest(&self) -> Revision {
+        lock(&self.history).oldest
+    }
+
     pub(crate) fn watchers(&self) -> usize {
         self.watchers.load(Ordering::Relaxed)
     }
@@ -200,7 +225,8 @@ impl History {
 /// Roughly the bytes that a change keeps alive.
 fn weight(change: &Change) -> usize {
     let slots = [&change.before, &change.after].into_iter().flatten();
-    256 + slots.map(|slot| slot.record().weight()).sum::<usize>()
+    256 + change.by.as_ref().map_or(0, |by| by.len())
+        + slots.map(|slot| slot.record().weight()).sum::<usize>()
 }
 
 // === impl Watcher ===

@@ -99,6 +99,13 @@ pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body>
     full(status, HeaderValue::from_static("application/json"), text.into())
 }
 
+/// An answer that is its status.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::default()));
+    *answer.status_mut() = status;
+    answer
+}
+
 /// An answer `{"error":"<message>"}`.
 pub(crate) fn error(status: StatusCode, message: &str) -> Response<Body> {
     let mut text = String::with_capacity(message.len() + 16);

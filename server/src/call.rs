@@ -1,6 +1,7 @@
 //! One request as a dialect sees it: checked, normalised, its body not yet read.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::Method;
 use hyper::body::Incoming;
@@ -28,4 +29,13 @@ pub(crate) struct Call<'a> {
     pub(crate) peer: SocketAddr,
     /// The body.
     pub(crate) body: Incoming,
+}
+
+// === impl Call ===
+
+impl Call<'_> {
+    /// Who is calling, for those who ask later who did something.
+    pub(crate) fn by(&self) -> Option<Arc<str>> {
+        Some(format!("{} from {}", self.caller.name(), self.peer.ip()).into())
+    }
 }

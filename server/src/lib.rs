@@ -34,6 +34,7 @@ mod query;
 mod request_id;
 mod rescue;
 mod route;
+mod sse;
 pub mod stack;
 mod timeout;
 mod timestamp;

@@ -56,6 +56,31 @@ pub const REFUSAL_LOG_LINES_PER_SECOND_MAX: u32 = 5;
 /// A token shorter than this many characters earns a warning: it can be guessed.
 pub const TOKEN_CHARACTERS_MIN_ADVISED: usize = 16;
 
+/// Instances on one page of a list, unless the caller says how many.
+pub const PAGE_INSTANCES_DEFAULT: usize = 1_000;
+
+/// Instances on one page at most: some megabytes, which are put together in memory.
+pub const PAGE_INSTANCES_MAX: usize = 10_000;
+
+/// Heartbeats in one request: a thousand is usual, and ten times that still fits a body.
+pub const BATCH_HEARTBEATS_MAX: usize = 10_000;
+
+/// Instances registered by one request: as many as the registry commits as one batch.
+pub const BATCH_REGISTRATIONS_MAX: usize = 1_000;
+
+/// Changes of one instance that are told when it is to be explained: the latest.
+pub const EXPLAIN_CHANGES_MAX: usize = 20;
+
+/// Events in one answer of a long poll.
+pub const POLL_EVENTS_MAX: usize = 1_000;
+
+/// Bytes of events that are put together before they are sent to one stream.
+pub const STREAM_CHUNK_BYTES: usize = 32 * 1024;
+
+/// How long a stream may be silent before it shows that it lives: less than the half minute after
+/// which proxies begin to give up.
+pub const STREAM_SILENCE: Duration = Duration::from_secs(15);
+
 /// The bounds that an operator may move.
 #[derive(Debug, Clone)]
 pub struct Limits {

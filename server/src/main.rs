@@ -67,7 +67,7 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
         };
         Failure::new(code, error)
     })?;
-    let mut builder = Registry::builder(store);
+    let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
     for (name, rules) in dialect::namespaces() {
         builder = builder.namespace(name, rules);
     }

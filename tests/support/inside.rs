@@ -55,6 +55,7 @@ impl Inside {
             .expect("a runtime can be built");
         let (stop, stopped) = oneshot::channel::<()>();
         let mut builder = Registry::builder(Arc::new(store.clone()));
+        builder = builder.default_rules(dialect::default_rules());
         builder = builder.clock(Arc::new(clock.clone()) as Arc<dyn Clock>);
         for (name, rules) in dialect::namespaces() {
             builder = builder.namespace(name, rules);

@@ -109,7 +109,7 @@ fn a_token_file_that_others_can_read_earns_a_warning() {
 #[test]
 fn a_token_does_what_its_line_grants_and_no_more() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let lines = "reader-of-everything read\nwriter-of-tools write@tools read@default\n";
+    let lines = "reader-of-everything read\nwriter-of-tools name=ci write@tools read@default\n";
     write!(file, "{lines}").unwrap();
     let sources = TokenSources { environment: vec![], files: vec![file.path().to_path_buf()] };
     let auth = Auth::open(&sources).unwrap();
@@ -128,7 +128,10 @@ fn a_token_does_what_its_line_grants_and_no_more() {
         assert_eq!(caller.demand(scope, namespace), expected, "{token} {scope} {namespace}");
     }
 
-    write!(file, "another-token-of-the-file raed\n").unwrap();
+    let given = headers(&["Bearer writer-of-tools"]);
+    assert_eq!(auth.caller(Door::Token, Credential::Bearer, &given).name(), "ci");
+
+    writeln!(file, "another-token-of-the-file raed").unwrap();
     let error = auth.reload(&sources).unwrap_err().to_string();
     assert!(error.contains("line 3") && !error.contains("raed"), "{error}");
     assert_eq!(auth.token_count(), 2, "what was there stays");

@@ -37,7 +37,15 @@ struct Tokens {
 #[derive(Debug)]
 struct Token {
     digest: [u8; 32],
-    grants: Arc<[Grant]>,
+    holder: Arc<Holder>,
+}
+
+/// What is known of whoever holds a token.
+#[derive(Debug, PartialEq, Eq)]
+struct Holder {
+    /// What the token is called, for people who ask who did something.
+    name: String,
+    grants: Vec<Grant>,
 }
 
 /// Which header carries a caller's token.
@@ -52,8 +60,8 @@ pub(crate) enum Credential {
 /// Who is calling, that is: what the caller may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// What its token allows.
-    grants: Option<Arc<[Grant]>>,
+    /// Whose token it has.
+    holder: Option<Arc<Holder>>,
     /// What everybody is allowed who comes through this door.
     everybody: Option<Scope>,
     /// What is wrong with its credentials, if no token came out of them.
@@ -117,14 +125,14 @@ impl Auth {
     pub(crate) fn caller(&self, door: Door, credential: Credential, headers: &HeaderMap) -> Caller {
         let tokens = self.tokens.load();
         if tokens.known.is_empty() {
-            return Caller { grants: None, everybody: Some(Scope::Admin), denied: None };
+            return Caller { holder: None, everybody: Some(Scope::Admin), denied: None };
         }
         let found = credential.given(headers).and_then(|token| tokens.find(token));
-        let (grants, denied) = match found {
-            Ok(grants) => (Some(grants), None),
+        let (holder, denied) = match found {
+            Ok(holder) => (Some(holder), None),
             Err(denied) => (None, Some(denied)),
         };
-        Caller { grants, everybody: door.allows(), denied }
+        Caller { holder, everybody: door.allows(), denied }
     }
 
     /// Notes in the log that a caller was refused.
@@ -151,8 +159,8 @@ impl Tokens {
     fn read(sources: &TokenSources) -> Result<Self, TokenFileError> {
         let mut tokens = Self::default();
         for (name, secret) in &sources.environment {
-            let everything = vec![Grant::EVERYTHING];
-            tokens.admit(format!("environment {name}"), vec![(secret.clone(), everything)]);
+            let holder = Holder { name: (*name).to_string(), grants: vec![Grant::EVERYTHING] };
+            tokens.admit(format!("environment {name}"), vec![(secret.clone(), holder)]);
         }
         for path in &sources.files {
             tokens.admit(format!("file {}", path.display()), token::read(path)?);
@@ -165,9 +173,9 @@ impl Tokens {
         Ok(tokens)
     }
 
-    fn admit(&mut self, source: String, secrets: Vec<(Secret, Vec<Grant>)>) {
+    fn admit(&mut self, source: String, secrets: Vec<(Secret, Holder)>) {
         let count = secrets.len();
-        for (secret, grants) in secrets {
+        for (secret, holder) in secrets {
             let text = secret.in_the_clear();
             if text.chars().count() < TOKEN_CHARACTERS_MIN_ADVISED {
                 self.warnings.push(format!(
@@ -176,12 +184,12 @@ impl Tokens {
                 ));
             }
             let digest = Sha256::digest(text.as_bytes()).into();
-            self.known.push(Token { digest, grants: grants.into() });
+            self.known.push(Token { digest, holder: Arc::new(holder) });
         }
         self.sources.push((source, count));
     }
 
-    fn find(&self, given: &[u8]) -> Result<Arc<[Grant]>, Denied> {
+    fn find(&self, given: &[u8]) -> Result<Arc<Holder>, Denied> {
         let digest: [u8; 32] = Sha256::digest(given).into();
         // Every digest is compared, to the end: the time tells nothing about which one is near.
         let mut found = u32::MAX;
@@ -189,7 +197,7 @@ impl Tokens {
             found.conditional_assign(&place, token.digest.ct_eq(&digest));
         }
         let token = self.known.get(found as usize).ok_or(Denied::Invalid)?;
-        Ok(Arc::clone(&token.grants))
+        Ok(Arc::clone(&token.holder))
     }
 }
 
@@ -231,6 +239,11 @@ impl Caller {
         self.allowed(scope, |grant| grant.allows_everywhere(scope))
     }
 
+    /// What its token is called.
+    pub(crate) fn name(&self) -> &str {
+        self.holder.as_ref().map_or("anybody", |holder| &holder.name)
+    }
+
     /// Whether it may do anything at all.
     pub(crate) fn is_somebody(&self) -> Result<(), Forbidden> {
         match self.denied {
@@ -240,7 +253,7 @@ impl Caller {
     }
 
     fn allowed(&self, scope: Scope, granted: impl Fn(&Grant) -> bool) -> Result<(), Forbidden> {
-        let mut grants = self.grants.iter().flat_map(|grants| &**grants);
+        let mut grants = self.holder.iter().flat_map(|holder| &holder.grants);
         if self.everybody >= Some(scope) || grants.any(granted) {
             return Ok(());
         }

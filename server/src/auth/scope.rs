@@ -25,8 +25,8 @@ pub struct Grant {
 /// A grant that cannot be understood. Does not quote it: it may be a part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "after the token come its grants, such as read, write or admin, each for some namespaces as in \
-     write@vms,tools or for all; a token alone may do everything"
+    "after the token come its name, as in name=ci, and its grants: read, write or admin, each for \
+     some namespaces as in write@vms,tools or for all; without a grant it may do everything"
 )]
 pub struct NoGrant;
 

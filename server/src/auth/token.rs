@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Holder;
 use super::scope::{Grant, NoGrant};
 
 /// A token in the clear, as it was configured; it never prints itself.
@@ -15,7 +16,7 @@ pub struct Secret(String);
 pub struct TokenSources {
     /// Tokens given by the environment, with the name of the variable. Each may do everything.
     pub environment: Vec<(&'static str, Secret)>,
-    /// Files with one token a line, its grants behind it; blank lines and lines that begin with
+    /// Files with one token a line, its name and grants behind it; blank lines and lines that begin with
     /// `#` do not count.
     pub files: Vec<PathBuf>,
 }
@@ -85,27 +86,33 @@ impl TokenSources {
     }
 }
 
-/// The tokens of a file and what each one may do.
-pub(super) fn read(path: &Path) -> Result<Vec<(Secret, Vec<Grant>)>, TokenFileError> {
+/// The tokens of a file and who holds them. A line is `TOKEN [name=NAME] [GRANT…]`.
+pub(super) fn read(path: &Path) -> Result<Vec<(Secret, Holder)>, TokenFileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TokenFileError::Unreadable { path: path.to_path_buf(), source })?;
+    let file = path.file_name().unwrap_or_default().display();
     let mut tokens = Vec::new();
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in (1..).zip(text.lines()) {
         let mut words = line.split_whitespace();
         let Some(secret) = words.next().filter(|word| !word.starts_with('#')).and_then(Secret::new)
         else {
             continue;
         };
-        let grants: Result<Vec<Grant>, NoGrant> = words.map(str::parse).collect();
-        let mut grants = grants.map_err(|source| TokenFileError::NoGrant {
-            path: path.to_path_buf(),
-            line: number + 1,
-            source,
-        })?;
-        if grants.is_empty() {
-            grants.push(Grant::EVERYTHING);
+        let mut holder = Holder { name: format!("line {number} of {file}"), grants: Vec::new() };
+        for word in words {
+            let no_grant = |source| {
+                let path = path.to_path_buf();
+                TokenFileError::NoGrant { path, line: number, source }
+            };
+            match word.strip_prefix("name=") {
+                Some(name) => holder.name = name.to_owned(),
+                None => holder.grants.push(word.parse().map_err(no_grant)?),
+            }
         }
-        tokens.push((secret, grants));
+        if holder.grants.is_empty() {
+            holder.grants.push(Grant::EVERYTHING);
+        }
+        tokens.push((secret, holder));
     }
     if tokens.is_empty() {
         return Err(TokenFileError::Empty { path: path.to_path_buf() });

@@ -25,6 +25,8 @@ use crate::call::Call;
 /// What the dialects make of one version of a record, each at most once.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
+    /// The instance in our own shape, up to what moves without a change.
+    pub(crate) native: OnceLock<Box<str>>,
     /// The entry in the shape of vers, up to the value of `lastSeen`.
     pub(crate) vers: OnceLock<Box<str>>,
 }
@@ -114,6 +116,11 @@ impl Default for Doors {
             Dialect::Native | Dialect::Vers | Dialect::Optiinfra => Door::Token,
         }))
     }
+}
+
+/// The rules of every namespace that belongs to no dialect.
+pub fn default_rules() -> Rules {
+    native::rules()
 }
 
 /// The namespaces that belong to dialects, and their rules.

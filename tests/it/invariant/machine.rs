@@ -232,7 +232,7 @@ impl<P: Place> Machine<P> {
     fn guard(&self, who: Who, fence: Fence) -> Guard {
         let generation = self.model.generation(who, fence);
         let generation = generation.map(|text| Generation::new(&text).expect("a plain text"));
-        Guard { generation, if_revision: None }
+        Guard { generation, ..Guard::default() }
     }
 
     /// Compares how an operation ended with how the model says that it must.

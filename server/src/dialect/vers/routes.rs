@@ -40,17 +40,19 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
             let id = *id;
             update(app, id, call).await
         }
-        (&Method::DELETE, ["registry", "vms", id]) => deregister(app, id).await,
+        (&Method::DELETE, ["registry", "vms", id]) => deregister(app, id, call.by()).await,
         _ => Ok(body::not_found()),
     };
     answer.unwrap_or_else(|(status, message)| body::error(status, &message))
 }
 
 async fn register(app: &App, call: Call<'_>) -> Answer {
+    let by = call.by();
     let body = fields(read_json(app, call).await?)?;
     let registration = Registration::read(&body).map_err(bad_request)?;
     let key = Key::new(NAMESPACE, &registration.id).map_err(|error| refusal(&error.into()))?;
-    let done = app.registry.register(key, registration.declared, Claim::default()).await;
+    let done =
+        app.registry.register(key, registration.declared, Claim { by, ..Claim::default() }).await;
     let slot = done.map_err(|error| refusal(&error))?.slot;
     Ok(body::json(StatusCode::CREATED, wire::entry(&slot)))
 }
@@ -82,6 +84,7 @@ fn get(app: &App, id: &str) -> Answer {
 }
 
 async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
+    let by = call.by();
     let body = read_json(app, call).await?;
     // The original looks the entry up before it looks at the fields.
     app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
@@ -90,7 +93,7 @@ async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
         amendment.apply(declared);
         Ok(())
     };
-    let done = app.registry.update(NAMESPACE, id, Guard::default(), edit).await;
+    let done = app.registry.update(NAMESPACE, id, Guard { by, ..Guard::default() }, edit).await;
     let slot = done.map_err(|error| refusal(&error))?.slot;
     Ok(body::json(StatusCode::OK, wire::entry(&slot)))
 }
@@ -101,8 +104,9 @@ async fn heartbeat(app: &App, id: &str) -> Answer {
     Ok(body::json(StatusCode::OK, wire::heard(&slot)))
 }
 
-async fn deregister(app: &App, id: &str) -> Answer {
-    let done = app.registry.deregister(NAMESPACE, id, Guard::default()).await;
+async fn deregister(app: &App, id: &str, by: Option<Arc<str>>) -> Answer {
+    let guard = Guard { by, ..Guard::default() };
+    let done = app.registry.deregister(NAMESPACE, id, guard).await;
     done.map_err(|error| refusal(&error))?;
     Ok(body::json(StatusCode::OK, r#"{"deleted":true}"#))
 }

@@ -1,0 +1,90 @@
+//! What a caller may know about the server itself: its limits and its namespaces.
+
+use hyper::{Response, StatusCode};
+use registry_core::{OnConflict, OnExpiry, Query, limits as core};
+
+use super::problem::Problem;
+use super::wire::{push_list, push_number, quoted};
+use super::{is_hidden, lookup};
+use crate::app::{App, BUILD, VERSION};
+use crate::auth::Caller;
+use crate::body::{self, Body};
+use crate::limits;
+
+/// `GET /v1/limits`: every bound that a client can meet.
+pub(super) fn limits(app: &App) -> Response<Body> {
+    let ms = |duration: std::time::Duration| duration.as_millis() as u64;
+    let all: [(&str, u64); 21] = [
+        ("batch_heartbeats_max", limits::BATCH_HEARTBEATS_MAX as u64),
+        ("batch_registrations_max", limits::BATCH_REGISTRATIONS_MAX as u64),
+        ("body_bytes_max", app.limits.body_bytes_max as u64),
+        ("capabilities_max", core::CAPABILITIES_MAX as u64),
+        ("connections_max", app.limits.connections_max as u64),
+        ("generation_bytes_max", core::GENERATION_BYTES_MAX as u64),
+        ("header_bytes_max", limits::HEADER_BYTES_MAX as u64),
+        ("history_changes_max", core::HISTORY_CHANGES_MAX as u64),
+        ("id_bytes_max", core::ID_BYTES_MAX as u64),
+        ("json_depth_max", limits::JSON_DEPTH_MAX as u64),
+        ("labels_max", core::LABELS_MAX as u64),
+        ("metadata_bytes_max", core::DOCUMENT_BYTES_MAX as u64),
+        ("namespaces_max", core::NAMESPACES_MAX as u64),
+        ("page_instances_max", limits::PAGE_INSTANCES_MAX as u64),
+        ("request_ms_max", ms(app.limits.request)),
+        ("services_max", core::SERVICES_MAX as u64),
+        ("target_bytes_max", limits::TARGET_BYTES_MAX as u64),
+        ("text_bytes_max", core::TEXT_BYTES_MAX as u64),
+        ("ttl_ms_max", core::TTL_MS_MAX),
+        ("wait_ms_max", ms(super::watch::wait_max(app))),
+        ("watchers_max", core::WATCHERS_MAX as u64),
+    ];
+    let mut text = String::from("{");
+    for (place, (name, number)) in all.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(&quoted(name));
+        text.push(':');
+        push_number(&mut text, *number);
+    }
+    text.push('}');
+    body::json(StatusCode::OK, text)
+}
+
+/// `GET /v1/namespaces`: those that the caller may read, their rules, and how many are in them.
+pub(super) fn namespaces(app: &App, caller: &Caller) -> Result<Response<Body>, Problem> {
+    let mut names = lookup::readable(&app.registry, caller, &[])?;
+    names.retain(|name| !is_hidden(name));
+    let mut text = String::from("{\"namespaces\":");
+    push_list(&mut text, &names, |text, name| {
+        let rules = app.registry.rules(name);
+        let live = app.registry.discover(&Query::any().in_namespace(&**name)).len();
+        let all = Query::any().in_namespace(&**name).including_stale();
+        let registered = app.registry.discover(&all).len();
+        let on_conflict = match rules.on_conflict {
+            OnConflict::Refuse => "refuse",
+            OnConflict::Replace => "replace",
+            OnConflict::TakeOverStale => "take-over-stale",
+        };
+        let purge = match rules.on_expiry {
+            OnExpiry::Keep => "null".to_owned(),
+            OnExpiry::PurgeAfterMs(ms) => ms.to_string(),
+        };
+        let ttl_ms = rules.default_ttl.map_or(0, registry_core::Ttl::as_ms);
+        text.push_str(&format!(
+            r#"{{"name":{},"registered":{registered},"live":{live},"on_conflict":"{on_conflict}","default_ttl_ms":{ttl_ms},"purge_after_ms":{purge}}}"#,
+            quoted(name)
+        ));
+    });
+    text.push('}');
+    Ok(body::json(StatusCode::OK, text))
+}
+
+/// `GET /v1`: what this is, and where the rest is described.
+pub(super) fn index(app: &App) -> Response<Body> {
+    let (version, build) = (quoted(VERSION), quoted(BUILD));
+    let revision = app.registry.revision().0;
+    let text = format!(
+        r#"{{"name":"rolecall","version":{version},"build":{build},"revision":{revision},"openapi":"/openapi.json"}}"#
+    );
+    body::json(StatusCode::OK, text)
+}

@@ -1,0 +1,398 @@
+//! What is asked for: conditions from a query string or a body, pages, selected fields, and a
+//! validator for those who ask again.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use hyper::{HeaderMap, Response, StatusCode};
+use registry_core::{Query, Registry, Revision, Scope as Extent, Slot, Standing, State, Tick};
+use serde::Deserialize;
+
+use super::is_hidden;
+use super::problem::Problem;
+use super::wire::{Field, Writer, push_number, quoted};
+use crate::auth::{Caller, Scope};
+use crate::body::{self, Body};
+use crate::limits::{PAGE_INSTANCES_DEFAULT, PAGE_INSTANCES_MAX};
+
+/// Everything that can be asked for, by the names of the query string.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only these namespaces; none: all that the caller may read.
+    pub(super) namespace: OneOrMore,
+    pub(super) role: Option<String>,
+    name: Option<String>,
+    service: Option<String>,
+    capability: OneOrMore,
+    label: BTreeMap<String, String>,
+    state: Option<String>,
+    /// `live`, `stale`, `leaseless`, or `any`.
+    pub(super) standing: Option<String>,
+    /// Only these ids.
+    id: OneOrMore,
+    fields: OneOrMore,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A text or a list of texts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Texts")]
+pub(super) struct OneOrMore(pub(super) Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    More(Vec<String>),
+}
+
+/// What is asked for, checked.
+pub(super) struct Lookup {
+    /// The namespaces to look in, in order.
+    pub(super) namespaces: Vec<Arc<str>>,
+    /// Conditions that the registry answers.
+    pub(super) query: Query,
+    ids: Vec<String>,
+    state: Option<State>,
+    standing: Option<Standing>,
+    fields: Option<Vec<Field>>,
+    limit: usize,
+    cursor: Option<Cursor>,
+}
+
+/// Where a page ended: the last instance's namespace and place in it.
+struct Cursor {
+    namespace: String,
+    created: Revision,
+}
+
+/// One page of what was found.
+struct Page {
+    slots: Vec<Arc<Slot>>,
+    next: Option<Cursor>,
+    revision: Revision,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// Reads a query string. `label` is written `label=name=value` or `label.name=value`.
+    pub(super) fn from_query(query: crate::query::Query<'_>) -> Result<Self, Problem> {
+        let mut wanted = Self::default();
+        for (name, value) in query.pairs() {
+            wanted.take(&name, value.into_owned())?;
+        }
+        Ok(wanted)
+    }
+
+    /// Takes one parameter.
+    pub(super) fn take(&mut self, name: &str, value: String) -> Result<(), Problem> {
+        match name {
+            "namespace" => self.namespace.0.extend(value.split(',').map(str::to_owned)),
+            "role" => self.role = Some(value),
+            "name" => self.name = Some(value),
+            "service" => self.service = Some(value),
+            "capability" => self.capability.0.push(value),
+            "state" => self.state = Some(value),
+            "standing" => self.standing = Some(value),
+            "id" => self.id.0.push(value),
+            "fields" => self.fields.0.extend(value.split(',').map(str::to_owned)),
+            "cursor" => self.cursor = Some(value),
+            "limit" => {
+                let limit = value.parse().map_err(|_| {
+                    let detail = format!("limit must be a whole number, not `{value}`");
+                    Problem::malformed("invalid-parameter", detail)
+                })?;
+                self.limit = Some(limit);
+            }
+            "label" => {
+                let (label, value) = value.split_once('=').ok_or_else(|| {
+                    Problem::malformed("invalid-parameter", "write label=name=value")
+                })?;
+                self.label.insert(label.to_owned(), value.to_owned());
+            }
+            name => match name.strip_prefix("label.") {
+                Some(label) => drop(self.label.insert(label.to_owned(), value)),
+                None => {
+                    let detail = format!(
+                        "`{name}` means nothing here; known are namespace, role, name, service, \
+                         capability, label, state, standing, id, fields, limit and cursor"
+                    );
+                    return Err(Problem::malformed("unknown-parameter", detail));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// The conditions that a watcher can have, too.
+    pub(super) fn watched(&mut self) -> Result<Query, Problem> {
+        match self.standing()? {
+            Some(Standing::Live) => Ok(self.conditions()),
+            None => Ok(self.conditions().including_stale()),
+            Some(_) => {
+                let detail = "a watch shows what is live, or with standing=any everything";
+                Err(Problem::malformed("invalid-parameter", detail))
+            }
+        }
+    }
+
+    /// Takes out the conditions that the registry answers, but for the namespace.
+    fn conditions(&mut self) -> Query {
+        Query {
+            role: self.role.take(),
+            name: self.name.take(),
+            service: self.service.take(),
+            capabilities: std::mem::take(&mut self.capability.0),
+            labels: std::mem::take(&mut self.label).into_iter().collect(),
+            ..Query::any()
+        }
+    }
+
+    /// The standing asked for; `None` is any.
+    fn standing(&self) -> Result<Option<Standing>, Problem> {
+        match self.standing.as_deref() {
+            None | Some("live") => Ok(Some(Standing::Live)),
+            Some("stale") => Ok(Some(Standing::Stale)),
+            Some("leaseless") => Ok(Some(Standing::Leaseless)),
+            Some("any") => Ok(None),
+            Some(other) => {
+                let detail = format!("standing is live, stale, leaseless or any, not `{other}`");
+                Err(Problem::malformed("invalid-parameter", detail))
+            }
+        }
+    }
+
+    /// Checks everything, also that the caller may read where it looks.
+    pub(super) fn check(mut self, registry: &Registry, caller: &Caller) -> Result<Lookup, Problem> {
+        let namespaces = readable(registry, caller, &self.namespace.0)?;
+        let state = self.state.as_deref().map(str::parse::<State>).transpose()?;
+        let standing = self.standing()?;
+        let mut query = self.conditions();
+        if standing != Some(Standing::Live) || state.is_some_and(|state| state != State::Running) {
+            query = query.including_stale();
+        }
+        let limit = self.limit.unwrap_or(PAGE_INSTANCES_DEFAULT);
+        if !(1..=PAGE_INSTANCES_MAX).contains(&limit) {
+            let detail = format!("limit must be 1 to {PAGE_INSTANCES_MAX}, not {limit}");
+            return Err(Problem::malformed("invalid-parameter", detail));
+        }
+        Ok(Lookup {
+            namespaces,
+            query,
+            ids: self.id.0,
+            state,
+            standing,
+            fields: fields(&self.fields.0)?,
+            limit,
+            cursor: self.cursor.as_deref().map(Cursor::read).transpose()?,
+        })
+    }
+}
+
+/// The namespaces that are meant and may be read. All of those named, or else all there are.
+pub(super) fn readable(
+    registry: &Registry,
+    caller: &Caller,
+    named: &[String],
+) -> Result<Vec<Arc<str>>, Problem> {
+    if named.is_empty() {
+        let mut all = registry.namespaces();
+        let before = all.len();
+        all.retain(|name| !is_hidden(name) && caller.demand(Scope::Read, name).is_ok());
+        if all.is_empty() && before > 0 {
+            let refused = caller.demand_everywhere(Scope::Read);
+            refused.map_err(|refused| Problem::forbidden(refused, Scope::Read, None))?;
+        }
+        return Ok(all);
+    }
+    let mut names = Vec::with_capacity(named.len());
+    for name in named {
+        let refused = caller.demand(Scope::Read, name);
+        refused.map_err(|refused| Problem::forbidden(refused, Scope::Read, Some(name)))?;
+        if !is_hidden(name) {
+            names.push(Arc::from(name.as_str()));
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn fields(names: &[String]) -> Result<Option<Vec<Field>>, Problem> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = Vec::with_capacity(names.len());
+    for name in names {
+        fields.push(Field::named(name).ok_or_else(|| {
+            let known = Field::ALL.map(|(name, _)| name).join(", ");
+            let detail = format!("there is no field `{name}`; fields are {known}");
+            Problem::malformed("invalid-parameter", detail)
+        })?);
+    }
+    fields.sort();
+    fields.dedup();
+    Ok(Some(fields))
+}
+
+// === impl Lookup ===
+
+impl Lookup {
+    /// One page of what is there now, or 304 if the caller has it already.
+    pub(super) fn answer(self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
+        let page = self.page(registry);
+        let etag = page.etag(self.fields.as_deref());
+        if has_already(headers, &etag) {
+            return with_etag(body::empty(StatusCode::NOT_MODIFIED), &etag);
+        }
+        let mut writer = Writer::new(registry);
+        let mut text = String::with_capacity(512 + 512 * page.slots.len());
+        text.push_str("{\"instances\":[");
+        for (place, slot) in page.slots.iter().enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            match &self.fields {
+                None => writer.push(&mut text, slot),
+                Some(fields) => writer.push_fields(&mut text, slot, fields),
+            }
+        }
+        text.push_str("],\"count\":");
+        push_number(&mut text, page.slots.len() as u64);
+        text.push_str(",\"next_cursor\":");
+        let next =
+            page.next.as_ref().map_or_else(|| "null".to_owned(), |next| quoted(&next.text()));
+        text.push_str(&next);
+        text.push_str(",\"revision\":");
+        push_number(&mut text, page.revision.0);
+        text.push('}');
+        with_etag(body::json(StatusCode::OK, text), &etag)
+    }
+
+    fn page(&self, registry: &Registry) -> Page {
+        // Before the records are read: a watcher that goes on from here misses nothing.
+        let revision = registry.revision();
+        let mut slots: Vec<Arc<Slot>> = Vec::new();
+        let start = self.cursor.as_ref().map_or("", |cursor| &cursor.namespace);
+        for namespace in self.namespaces.iter().filter(|name| &***name >= start) {
+            let cursor = self.cursor.as_ref().filter(|cursor| *cursor.namespace == **namespace);
+            let after = cursor.map(|cursor| cursor.created);
+            // One more than the page holds tells that there is another page.
+            let room = self.limit + 1 - slots.len();
+            if self.ids.is_empty() {
+                let query = self.query.clone().in_namespace(&**namespace);
+                let found = registry.discover(&query);
+                let rest = found.iter_after(after);
+                let rest = rest.filter(|slot| self.admits(slot, found.now()));
+                slots.extend(rest.take(room).map(Arc::clone));
+            } else {
+                slots.extend(self.named(registry, namespace, after).into_iter().take(room));
+            }
+        }
+        let more = slots.len() > self.limit;
+        slots.truncate(self.limit);
+        let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
+        Page { slots, next, revision }
+    }
+
+    /// Those of the ids asked for that are in this namespace, in the order of creation.
+    fn named(
+        &self,
+        registry: &Registry,
+        namespace: &str,
+        after: Option<Revision>,
+    ) -> Vec<Arc<Slot>> {
+        let now = registry.now();
+        let found = self.ids.iter().filter_map(|id| registry.get(namespace, id));
+        let mut slots: Vec<_> = found
+            .filter(|slot| Some(slot.record().created) > after)
+            .filter(|slot| self.query.scope == Extent::All || slot.is_live(now))
+            .filter(|slot| self.query.matches(slot.record()) && self.admits(slot, now))
+            .collect();
+        slots.sort_by_key(|slot| slot.record().created);
+        slots.dedup_by_key(|slot| slot.record().created);
+        slots
+    }
+
+    /// Whether it meets what the registry was not asked.
+    fn admits(&self, slot: &Slot, now: Tick) -> bool {
+        let record = slot.record();
+        let stands = match self.standing {
+            None => true,
+            // What has no lease is believed, too.
+            Some(Standing::Live) => slot.standing(now) != Standing::Stale,
+            Some(standing) => slot.standing(now) == standing,
+        };
+        stands && self.state.is_none_or(|state| state == record.declared.state)
+    }
+}
+
+// === impl Cursor ===
+
+impl Cursor {
+    fn after(slot: &Slot) -> Self {
+        let record = slot.record();
+        Self { namespace: record.key.namespace().to_owned(), created: record.created }
+    }
+
+    fn text(&self) -> String {
+        format!("{}.{}", self.created.0, self.namespace)
+    }
+
+    fn read(text: &str) -> Result<Self, Problem> {
+        let parts = text.split_once('.').and_then(|(created, namespace)| {
+            Some(Self { namespace: namespace.to_owned(), created: Revision(created.parse().ok()?) })
+        });
+        let detail = "the cursor is not one of ours: take `next_cursor` of the page before";
+        parts.ok_or_else(|| Problem::malformed("invalid-parameter", detail))
+    }
+}
+
+// === impl Page ===
+
+impl Page {
+    /// Stands for which instances these are and what they declare. Weak, since `last_seen` and
+    /// `expires_at` move without it.
+    fn etag(&self, fields: Option<&[Field]>) -> String {
+        let mut hasher = DefaultHasher::new();
+        for slot in &self.slots {
+            let record = slot.record();
+            (record.created.0, record.modified.0).hash(&mut hasher);
+        }
+        self.next.is_some().hash(&mut hasher);
+        for field in fields.unwrap_or_default() {
+            (*field as u8).hash(&mut hasher);
+        }
+        format!("W/\"{:016x}\"", hasher.finish())
+    }
+}
+
+impl From<Texts> for OneOrMore {
+    fn from(texts: Texts) -> Self {
+        match texts {
+            Texts::One(one) => Self(vec![one]),
+            Texts::More(more) => Self(more),
+        }
+    }
+}
+
+/// Whether `If-None-Match` names this validator. Weak comparison (RFC 9110, 13.1.2).
+pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
+    let core = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = given.flat_map(|value| value.split(','));
+    tags.any(|tag| tag.trim() == "*" || core(tag) == core(etag))
+}
+
+/// The answer with its validator.
+pub(super) fn with_etag(mut answer: Response<Body>, etag: &str) -> Response<Body> {
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        answer.headers_mut().insert(ETAG, value);
+    }
+    answer
+}
