@@ -47,7 +47,7 @@ pub struct Change {
     pub before: Option<Arc<Slot>>,
     /// The record after; `None` if the key is free now.
     pub after: Option<Arc<Slot>>,
-    /// Who asked for it, in the caller's words; `None` if nobody said or the registry did it itself.
+    /// Who asked for it, in the caller's words; `None` if nobody said, as for the registry's own.
     ///
     /// Kept as long as the change is: in memory, for watchers and for [`Registry::changes_of`].
     ///
@@ -58,6 +58,19 @@ pub struct Change {
 // === impl Cause ===
 
 impl Cause {
+    /// Every cause, in the order of their declaration.
+    pub const ALL: [Self; 9] = [
+        Self::Registered,
+        Self::Replaced,
+        Self::TakenOver,
+        Self::Updated,
+        Self::Deregistered,
+        Self::Lapsed,
+        Self::Revived,
+        Self::Purged,
+        Self::Recovered,
+    ];
+
     /// The cause's name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

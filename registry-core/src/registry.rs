@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::catalog::{Catalog, Discovery, Slot};
-use crate::change::{Change, Revision};
+use crate::catalog::{Catalog, Discovery, Slot, Tally};
+use crate::change::{Cause, Change, Revision};
 use crate::clock::{Clock, SystemClock, Tick, Timeline, Timestamp};
 use crate::driver::{Driver, Request};
 use crate::encoding::DecodeError;
@@ -244,6 +244,31 @@ impl Registry {
     #[must_use]
     pub fn oldest_revision(&self) -> Revision {
         self.shared.hub.oldest()
+    }
+
+    /// How many records each role of each namespace has. Meant for dashboards: the more records are
+    /// not live, the longer it takes.
+    #[must_use]
+    pub fn census(&self) -> Vec<Tally> {
+        self.shared.catalog.census(self.shared.timeline.now())
+    }
+
+    /// How many heartbeats there were since the registry was opened.
+    #[must_use]
+    pub fn heartbeats(&self) -> u64 {
+        self.shared.catalog.beats()
+    }
+
+    /// How many changes there were for each cause since the registry was opened.
+    #[must_use]
+    pub fn changes(&self) -> [(Cause, u64); Cause::ALL.len()] {
+        self.shared.hub.told()
+    }
+
+    /// How many changes the watcher that is furthest behind has not taken yet.
+    #[must_use]
+    pub fn watcher_lag(&self) -> u64 {
+        self.shared.hub.lag()
     }
 
     /// How many watchers there are.

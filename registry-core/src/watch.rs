@@ -3,14 +3,14 @@
 //! A watcher holds a position, not a buffer. One that falls behind the oldest change kept is told
 //! so and given a snapshot, so a slow reader costs nobody memory.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch as signal;
 
 use crate::catalog::{Catalog, Slot, Step};
-use crate::change::{Change, Revision};
+use crate::change::{Cause, Change, Revision};
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::limits;
@@ -55,6 +55,8 @@ pub struct Watcher {
     taken: Revision,
     /// Everything up to here has been given out.
     cursor: Revision,
+    /// The cursor, for the hub.
+    position: Arc<AtomicU64>,
     queue: VecDeque<Event>,
 }
 
@@ -64,7 +66,10 @@ pub(crate) struct Hub {
     /// Held while changes become visible and enter the history, so that a snapshot has a revision.
     telling: Mutex<()>,
     signal: signal::Sender<Told>,
-    watchers: AtomicUsize,
+    /// How far each watcher has come, by the address of its position.
+    positions: Mutex<HashMap<usize, Arc<AtomicU64>>>,
+    /// Changes told, by cause.
+    told: [AtomicU64; Cause::ALL.len()],
 }
 
 /// What wakes watchers.
@@ -93,7 +98,8 @@ impl Hub {
             history: Mutex::new(history),
             telling: Mutex::new(()),
             signal: signal::Sender::new(Told { latest: revision, ended: false }),
-            watchers: AtomicUsize::new(0),
+            positions: Mutex::default(),
+            told: std::array::from_fn(|_| AtomicU64::new(0)),
         })
     }
 
@@ -105,6 +111,9 @@ impl Hub {
             catalog.apply(changes.iter().map(|change| Step::Change(change)));
             let mut history = lock(&self.history);
             changes.iter().for_each(|change| history.push(change));
+        }
+        for change in changes {
+            self.told[change.cause as usize].fetch_add(1, Ordering::Relaxed);
         }
         self.signal.send_modify(|told| told.latest = last.revision);
     }
@@ -135,9 +144,13 @@ impl Hub {
         query: Query,
         start: Start,
     ) -> Result<Watcher, Error> {
-        if self.watchers.fetch_add(1, Ordering::AcqRel) >= limits::WATCHERS_MAX {
-            self.watchers.fetch_sub(1, Ordering::AcqRel);
-            return Err(Error::Busy);
+        let position = Arc::new(AtomicU64::new(0));
+        {
+            let mut positions = lock(&self.positions);
+            if positions.len() >= limits::WATCHERS_MAX {
+                return Err(Error::Busy);
+            }
+            positions.insert(Arc::as_ptr(&position).addr(), Arc::clone(&position));
         }
         let latest = lock(&self.history).latest;
         let mut watcher = Watcher {
@@ -147,6 +160,7 @@ impl Hub {
             signal: self.signal.subscribe(),
             taken: latest,
             cursor: latest,
+            position,
             queue: VecDeque::new(),
         };
         match start {
@@ -156,6 +170,7 @@ impl Hub {
             Start::After(revision) if revision > latest => watcher.start_over(),
             Start::After(revision) => (watcher.taken, watcher.cursor) = (revision, revision),
         }
+        watcher.position.store(watcher.cursor.0, Ordering::Relaxed);
         Ok(watcher)
     }
 
@@ -185,7 +200,20 @@ impl Hub {
     }
 
     pub(crate) fn watchers(&self) -> usize {
-        self.watchers.load(Ordering::Relaxed)
+        lock(&self.positions).len()
+    }
+
+    /// How many changes were told, by cause.
+    pub(crate) fn told(&self) -> [(Cause, u64); Cause::ALL.len()] {
+        Cause::ALL.map(|cause| (cause, self.told[cause as usize].load(Ordering::Relaxed)))
+    }
+
+    /// How far behind the slowest watcher is.
+    pub(crate) fn lag(&self) -> u64 {
+        let latest = lock(&self.history).latest.0;
+        let positions = lock(&self.positions);
+        let slowest = positions.values().map(|position| position.load(Ordering::Relaxed)).min();
+        slowest.map_or(0, |position| latest.saturating_sub(position))
     }
 }
 
@@ -249,6 +277,7 @@ impl Watcher {
                 if self.queue.is_empty() {
                     self.cursor = self.cursor.max(self.taken);
                 }
+                self.position.store(self.cursor.0, Ordering::Relaxed);
                 return Ok(event);
             }
             let told = *self.signal.borrow_and_update();
@@ -286,6 +315,7 @@ impl Watcher {
         }
         if self.queue.is_empty() {
             self.cursor = self.taken;
+            self.position.store(self.cursor.0, Ordering::Relaxed);
         }
     }
 
@@ -312,6 +342,6 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.hub.watchers.fetch_sub(1, Ordering::AcqRel);
+        lock(&self.hub.positions).remove(&Arc::as_ptr(&self.position).addr());
     }
 }

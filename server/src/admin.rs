@@ -1,10 +1,14 @@
-//! What an operator and a load balancer ask: is it up, and is it ready? Open to everybody.
+//! What operators, load balancers and Prometheus ask: is it up, is it ready, and how is it doing?
 
-use hyper::{Response, StatusCode};
+use std::sync::Arc;
+
+use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::app::{App, BUILD, VERSION};
+use crate::auth::{Credential, Door, Scope};
 use crate::body::{self, Body};
 use crate::lifecycle::Phase;
+use crate::metrics;
 
 /// `GET /health`: the process answers, and which build it is.
 pub(crate) fn health(app: &App) -> Response<Body> {
@@ -25,4 +29,24 @@ pub(crate) fn ready(app: &App) -> Response<Body> {
         }
     };
     body::json(status, text)
+}
+
+/// `GET /metrics`: for whoever may read everywhere, or whom its door lets in.
+pub(crate) async fn metrics(app: &Arc<App>, headers: &HeaderMap) -> Response<Body> {
+    let door = app.doors.metrics;
+    if door == Door::Off {
+        return body::not_found();
+    }
+    let caller = app.auth.caller(door, Credential::Bearer, headers);
+    if let Err(refused) = caller.demand_everywhere(Scope::Read) {
+        app.auth.log(refused);
+        let message = "send `Authorization: Bearer` and a token that may read everywhere";
+        return body::error(StatusCode::UNAUTHORIZED, message);
+    }
+    // Very many stale records take a moment to count, which must not hold up other requests.
+    let shared = Arc::clone(app);
+    match tokio::task::spawn_blocking(move || metrics::page(&shared)).await {
+        Ok(page) => body::text(StatusCode::OK, "text/plain; version=0.0.4", page),
+        Err(_) => body::error(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be read"),
+    }
 }

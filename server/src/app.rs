@@ -7,6 +7,7 @@ use crate::clock::Stopwatch;
 use crate::dialect::Doors;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -30,16 +31,24 @@ pub struct App {
     pub limits: Limits,
     /// Where the server stands between start and end.
     pub lifecycle: Lifecycle,
+    /// What is counted.
+    pub metrics: Metrics,
     pub(crate) uptime: Stopwatch,
 }
 
 // === impl App ===
 
 impl App {
-    /// A server that is starting now.
-    pub fn new(registry: Registry, auth: Auth, doors: Doors, limits: Limits) -> Self {
+    /// A server that is starting now. `metrics` knows the timing of its store.
+    pub fn new(
+        registry: Registry,
+        auth: Auth,
+        doors: Doors,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> Self {
         let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
-        Self { registry, auth, doors, limits, lifecycle, uptime }
+        Self { registry, auth, doors, limits, lifecycle, metrics, uptime }
     }
 }
 

@@ -65,6 +65,9 @@ pub struct ServeFlags {
     /// The same for /agents and /api/v1/agents [default: token].
     #[arg(long, value_name = "DOOR")]
     dialect_optiinfra: Option<String>,
+    /// The same for /metrics [default: token].
+    #[arg(long, value_name = "DOOR")]
+    metrics: Option<String>,
     /// How log lines look [default: text].
     #[arg(long, value_name = "text|json")]
     log_format: Option<String>,
@@ -149,6 +152,7 @@ impl ServeFlags {
             Key::DialectVers => one(&self.dialect_vers),
             Key::DialectRunspec => one(&self.dialect_runspec),
             Key::DialectOptiinfra => one(&self.dialect_optiinfra),
+            Key::Metrics => one(&self.metrics),
             Key::LogFormat => one(&self.log_format),
             Key::Log => one(&self.log),
             Key::DrainSeconds => one(&self.drain_seconds),

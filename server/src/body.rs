@@ -115,10 +115,18 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Response<Body> {
     json(status, text)
 }
 
+/// An answer of text of some kind.
+pub(crate) fn text(
+    status: StatusCode,
+    kind: &'static str,
+    text: impl Into<Bytes>,
+) -> Response<Body> {
+    full(status, HeaderValue::from_static(kind), text.into())
+}
+
 /// The answer to a path or method that nobody routes.
 pub(crate) fn not_found() -> Response<Body> {
-    let kind = HeaderValue::from_static("text/plain; charset=UTF-8");
-    full(StatusCode::NOT_FOUND, kind, Bytes::from_static(b"404 Not Found"))
+    text(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "404 Not Found")
 }
 
 fn full(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> Response<Body> {

@@ -111,7 +111,7 @@ impl Config {
         let file = crate::file::read(file.unwrap_or_default())?;
         let given = Key::ALL.map(|key| find(key, flags, environment, &file));
         let [listen, store, token_file, insecure, rest @ ..] = &given;
-        let [native, vers, runspec, optiinfra, log_format, log, limits @ ..] = rest;
+        let [native, vers, runspec, optiinfra, metrics, log_format, log, limits @ ..] = rest;
         let door =
             |given: &Given| given.one(|text| text.parse().ok(), "token, open-reads, open or off");
         let tokens = TokenSources {
@@ -122,7 +122,10 @@ impl Config {
             listen: listen.one(address_of, "an address like 127.0.0.1:3000 or [::]:3000")?,
             store: store.one(nonempty, "a store like sled:./data")?,
             tokens,
-            doors: Doors::new([door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?]),
+            doors: Doors::new(
+                [door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?],
+                door(metrics)?,
+            ),
             log_format: log_format.one(log_format_of, "text or json")?,
             log: log.one(log_filter_of, "a log filter like info or info,access=warn")?,
             limits: limits_of(limits)?,

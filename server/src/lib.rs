@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod listen;
 mod log_budget;
+pub mod metrics;
 
 mod access_log;
 mod admin;

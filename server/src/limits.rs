@@ -74,6 +74,9 @@ pub const EXPLAIN_CHANGES_MAX: usize = 20;
 /// Events in one answer of a long poll.
 pub const POLL_EVENTS_MAX: usize = 1_000;
 
+/// Roles of one namespace that metrics tell apart; each makes three series.
+pub const METRICS_ROLES_MAX: usize = 200;
+
 /// Bytes of events that are put together before they are sent to one stream.
 pub const STREAM_CHUNK_BYTES: usize = 32 * 1024;
 

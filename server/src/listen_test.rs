@@ -10,6 +10,7 @@ use super::*;
 use crate::auth::{Auth, Secret, TokenSources};
 use crate::dialect::Doors;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::stack;
 
 const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -34,6 +35,7 @@ impl Server {
             Auth::open(&sources).unwrap(),
             Doors::default(),
             limits,
+            Metrics::new(Arc::default()),
         ));
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or(()) };

@@ -11,6 +11,7 @@ use rolecall::auth::{Auth, Door};
 use rolecall::config::{Config, Environment, without_password};
 use rolecall::dialect::Dialect;
 use rolecall::exit::{Code, Failure};
+use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::StopSignals;
 use rolecall::{App, bind, dialect, environment, logging, print, serve, stack};
 
@@ -67,6 +68,8 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
         };
         Failure::new(code, error)
     })?;
+    let timing = Arc::new(Timing::default());
+    let store = Arc::new(Timed::new(store, Arc::clone(&timing)));
     let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
     for (name, rules) in dialect::namespaces() {
         builder = builder.namespace(name, rules);
@@ -84,8 +87,8 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     // The registry outlives the server: requests that are being answered still need it.
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let driver = tokio::spawn(driver.run(async { stopped.await.unwrap_or(()) }));
-    let app =
-        Arc::new(App::new(registry.clone(), auth, config.doors.clone(), config.limits.clone()));
+    let (doors, limits) = (config.doors.clone(), config.limits.clone());
+    let app = Arc::new(App::new(registry.clone(), auth, doors, limits, Metrics::new(timing)));
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}

@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     Ok(respond(&app, peer, &head, body).await)
 }
 
-async fn respond(app: &App, peer: SocketAddr, head: &Parts, body: Incoming) -> Response<Body> {
+async fn respond(app: &Arc<App>, peer: SocketAddr, head: &Parts, body: Incoming) -> Response<Body> {
     if let Some(refusal) = malformed(head.version, &head.headers, head.uri.path_and_query()) {
         return refusal;
     }
@@ -39,20 +39,35 @@ async fn respond(app: &App, peer: SocketAddr, head: &Parts, body: Incoming) -> R
         return refused(StatusCode::BAD_REQUEST, "percent-encode what is not ASCII in the path");
     };
     let segments = path.segments();
+    let begun = app.metrics.begin();
+    let answer = routed(app, peer, head, &path, &segments, body).await;
+    begun.end(&segments, answer.status());
+    answer
+}
+
+async fn routed(
+    app: &Arc<App>,
+    peer: SocketAddr,
+    head: &Parts,
+    path: &Path<'_>,
+    segments: &[&str],
+    body: Incoming,
+) -> Response<Body> {
     // hyper sends the headers of an answer to HEAD and leaves out its body.
     let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-    match (method, &*segments) {
+    match (method, segments) {
         (&Method::GET, ["health"]) => return admin::health(app),
         (&Method::GET, ["readyz"]) => return admin::ready(app),
+        (&Method::GET, ["metrics"]) => return admin::metrics(app, &head.headers).await,
         _ => {}
     }
-    let dialect = Dialect::of(&segments).map(|dialect| (dialect, app.doors.of(dialect)));
+    let dialect = Dialect::of(segments).map(|dialect| (dialect, app.doors.of(dialect)));
     let Some((dialect, door)) = dialect.filter(|(_, door)| *door != Door::Off) else {
         return body::not_found();
     };
     let call = Call {
         method,
-        segments: &segments,
+        segments,
         has_empty_segment: path.has_empty_segment(),
         query: Query::new(head.uri.query()),
         head,

@@ -12,6 +12,7 @@ pub enum Key {
     DialectVers,
     DialectRunspec,
     DialectOptiinfra,
+    Metrics,
     LogFormat,
     Log,
     DrainSeconds,
@@ -21,11 +22,101 @@ pub enum Key {
     BodyBytesMax,
 }
 
+/// For each setting, in their order, its name, its default as TOML, and what it is for.
+const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
+    (
+        Key::Listen,
+        "listen",
+        "\"127.0.0.1:3000\"",
+        "Address and port. Beyond this machine it needs a token.",
+    ),
+    (
+        Key::Store,
+        "store",
+        "\"sled:./data\"",
+        "Where records rest: memory: forgets at the end, sled:PATH is a directory.",
+    ),
+    (
+        Key::TokenFile,
+        "token_file",
+        "[]",
+        "Files with one token a line and what it may do. As a variable: separated by colons.",
+    ),
+    (
+        Key::InsecureNoAuth,
+        "insecure_no_auth",
+        "false",
+        "Listen beyond this machine although no token is set.",
+    ),
+    (
+        Key::DialectNative,
+        "dialect_native",
+        "\"token\"",
+        "Who may call /v1 once a token is set: token, open-reads, open to all, or off.",
+    ),
+    (
+        Key::DialectVers,
+        "dialect_vers",
+        "\"token\"",
+        "The same for /registry, /commits, /feed and /board.",
+    ),
+    (
+        Key::DialectRunspec,
+        "dialect_runspec",
+        "\"open-reads\"",
+        "The same for /instances, /tools, /hosts, /export; open reads as its users know.",
+    ),
+    (
+        Key::DialectOptiinfra,
+        "dialect_optiinfra",
+        "\"token\"",
+        "The same for /agents and /api/v1/agents; its clients know no token.",
+    ),
+    (
+        Key::Metrics,
+        "metrics",
+        "\"token\"",
+        "The same for /metrics, which tells numbers, namespaces and roles.",
+    ),
+    (Key::LogFormat, "log_format", "\"text\"", "text for people, json for machines."),
+    (
+        Key::Log,
+        "log",
+        "\"info,access=warn\"",
+        "What is logged, as in RUST_LOG. Plain info adds a line per request.",
+    ),
+    (
+        Key::DrainSeconds,
+        "drain_seconds",
+        "10",
+        "How long open requests may go on after the signal to stop.",
+    ),
+    (
+        Key::RequestSeconds,
+        "request_seconds",
+        "30",
+        "How long a request may take until its answer begins.",
+    ),
+    (
+        Key::IdleSeconds,
+        "idle_seconds",
+        "30",
+        "How long a connection may wait for its next request, or dawdle over headers.",
+    ),
+    (
+        Key::ConnectionsMax,
+        "connections_max",
+        "10000",
+        "Connections open at one time; more wait until one ends.",
+    ),
+    (Key::BodyBytesMax, "body_bytes_max", "1048576", "Bytes of one request body."),
+];
+
 // === impl Key ===
 
 impl Key {
     /// Every setting, in the order in which they are printed.
-    pub const ALL: [Key; 15] = [
+    pub const ALL: [Key; 16] = [
         Key::Listen,
         Key::Store,
         Key::TokenFile,
@@ -34,6 +125,7 @@ impl Key {
         Key::DialectVers,
         Key::DialectRunspec,
         Key::DialectOptiinfra,
+        Key::Metrics,
         Key::LogFormat,
         Key::Log,
         Key::DrainSeconds,
@@ -69,70 +161,20 @@ impl Key {
     }
 
     fn row(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Key::Listen => (
-                "listen",
-                "\"127.0.0.1:3000\"",
-                "Address and port. Beyond this machine it needs a token.",
-            ),
-            Key::Store => (
-                "store",
-                "\"sled:./data\"",
-                "Where records rest: memory: forgets at the end, sled:PATH is a directory.",
-            ),
-            Key::TokenFile => (
-                "token_file",
-                "[]",
-                "Files with one token a line, what it may do behind it. As a variable: separated by :.",
-            ),
-            Key::InsecureNoAuth => (
-                "insecure_no_auth",
-                "false",
-                "Listen beyond this machine although no token is set.",
-            ),
-            Key::DialectNative => (
-                "dialect_native",
-                "\"token\"",
-                "Who may call /v1 once a token is set: token, open-reads, open to all, or off.",
-            ),
-            Key::DialectVers => {
-                ("dialect_vers", "\"token\"", "The same for /registry, /commits, /feed and /board.")
-            }
-            Key::DialectRunspec => (
-                "dialect_runspec",
-                "\"open-reads\"",
-                "The same for /instances, /tools, /hosts, /export; open reads as its users know.",
-            ),
-            Key::DialectOptiinfra => (
-                "dialect_optiinfra",
-                "\"token\"",
-                "The same for /agents and /api/v1/agents; its clients know no token.",
-            ),
-            Key::LogFormat => ("log_format", "\"text\"", "text for people, json for machines."),
-            Key::Log => (
-                "log",
-                "\"info,access=warn\"",
-                "What is logged, as in RUST_LOG. Plain info adds a line per request.",
-            ),
-            Key::DrainSeconds => (
-                "drain_seconds",
-                "10",
-                "How long open requests may go on after the signal to stop.",
-            ),
-            Key::RequestSeconds => {
-                ("request_seconds", "30", "How long a request may take until its answer begins.")
-            }
-            Key::IdleSeconds => (
-                "idle_seconds",
-                "30",
-                "How long a connection may wait for its next request, or dawdle over headers.",
-            ),
-            Key::ConnectionsMax => (
-                "connections_max",
-                "10000",
-                "Connections open at one time; more wait until one ends.",
-            ),
-            Key::BodyBytesMax => ("body_bytes_max", "1048576", "Bytes of one request body."),
+        let (_, name, default, why) = TABLE[self as usize];
+        (name, default, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_stands_in_its_row() {
+        for (key, row) in Key::ALL.iter().zip(TABLE) {
+            assert_eq!((*key, *key as usize), (row.0, row.0 as usize));
+            assert_eq!(TABLE[*key as usize].0, *key);
         }
     }
 }

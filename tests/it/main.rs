@@ -10,6 +10,7 @@ mod drain;
 mod hostile;
 mod invariant;
 mod limits;
+mod metrics;
 mod query;
 mod restart;
 mod staleness;

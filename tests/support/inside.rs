@@ -8,6 +8,7 @@ use registry_core::{Clock, Registry, Timestamp};
 use rolecall::auth::Auth;
 use rolecall::dialect::Doors;
 use rolecall::limits::Limits;
+use rolecall::metrics::Metrics;
 use rolecall::{App, bind, dialect, serve, stack};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -65,7 +66,8 @@ impl Inside {
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
             let address = listener.local_addr().expect("it listens");
             let (auth, doors) = (Auth::anyone(), Doors::default());
-            let app = App::new(registry.clone(), auth, doors, Limits::default());
+            let metrics = Metrics::new(Arc::default());
+            let app = App::new(registry.clone(), auth, doors, Limits::default(), metrics);
             let app = Arc::new(app);
             let shutdown = async { stopped.await.unwrap_or(()) };
             let shared = Arc::clone(&app);

@@ -3,6 +3,7 @@
 //! Readers take no lock: they find a slot or a view and hold on to it. There is one writer, the
 //! driver, and one entrance for it, [`Catalog::apply`].
 
+mod census;
 mod deadline;
 mod discovery;
 mod members;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+pub use self::census::Tally;
 pub(crate) use self::deadline::{Deadlines, Due};
 pub use self::discovery::{Discovery, Iter};
 pub(crate) use self::slot::Pulse;
@@ -38,7 +40,16 @@ pub(crate) struct Catalog {
     horizon: AtomicU64,
     revision: AtomicU64,
     len: AtomicUsize,
-    dirty: [Mutex<Vec<Arc<Pulse>>>; DIRTY_LISTS],
+    lanes: [Lane; LANES],
+}
+
+/// What heartbeats leave behind, apart from other lanes so that threads do not meet.
+#[derive(Default)]
+#[repr(align(128))]
+struct Lane {
+    /// Whose beats are to be kept.
+    dirty: Mutex<Vec<Arc<Pulse>>>,
+    beats: AtomicU64,
 }
 
 /// One collection of records with its own rules and its own views.
@@ -58,8 +69,8 @@ pub(crate) enum Step<'a> {
     Relist(&'a Arc<Slot>),
 }
 
-/// Heartbeats of many threads spread over so many lists.
-const DIRTY_LISTS: usize = 16;
+/// Heartbeats of many threads spread over so many lanes.
+const LANES: usize = 16;
 
 // === impl Catalog: reading ===
 
@@ -75,7 +86,7 @@ impl Catalog {
             horizon: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             len: AtomicUsize::new(0),
-            dirty: std::array::from_fn(|_| Mutex::default()),
+            lanes: std::array::from_fn(|_| Lane::default()),
         }
     }
 
@@ -126,10 +137,16 @@ impl Catalog {
 
     /// Takes note of a heartbeat whose beat is to be kept.
     pub(crate) fn soil(&self, pulse: &Arc<Pulse>) {
+        let lane = &self.lanes[pulse.created.0 as usize % LANES];
+        lane.beats.fetch_add(1, Ordering::Relaxed);
         if pulse.soil() {
-            let list = &self.dirty[pulse.created.0 as usize % DIRTY_LISTS];
-            list.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(pulse));
+            lane.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(pulse));
         }
+    }
+
+    /// Heartbeats since the start.
+    pub(crate) fn beats(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.beats.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -184,12 +201,10 @@ impl Catalog {
 
     /// The pulses that have beaten since the last call.
     pub(crate) fn take_dirty(&self) -> Vec<Arc<Pulse>> {
-        let lists = self.dirty.iter();
-        lists
-            .flat_map(|list| {
-                std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
-            })
-            .collect()
+        let take = |lane: &Lane| {
+            std::mem::take(&mut *lane.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.lanes.iter().flat_map(take).collect()
     }
 
     /// Every slot of every namespace.

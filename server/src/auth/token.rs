@@ -16,8 +16,8 @@ pub struct Secret(String);
 pub struct TokenSources {
     /// Tokens given by the environment, with the name of the variable. Each may do everything.
     pub environment: Vec<(&'static str, Secret)>,
-    /// Files with one token a line, its name and grants behind it; blank lines and lines that begin with
-    /// `#` do not count.
+    /// Files with one token a line, its name and grants behind it; blank lines and lines that begin
+    /// with `#` do not count.
     pub files: Vec<PathBuf>,
 }
 

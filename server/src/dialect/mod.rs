@@ -44,9 +44,13 @@ pub enum Dialect {
     Optiinfra,
 }
 
-/// The door of each dialect.
+/// The door of each dialect, and that of the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doors([Door; Dialect::ALL.len()]);
+pub struct Doors {
+    dialects: [Door; Dialect::ALL.len()],
+    /// Whom the metrics are shown.
+    pub(crate) metrics: Door,
+}
 
 // === impl Dialect ===
 
@@ -97,24 +101,25 @@ impl Dialect {
 // === impl Doors ===
 
 impl Doors {
-    /// The doors of the dialects in the order of [`Dialect::ALL`].
-    pub fn new(doors: [Door; Dialect::ALL.len()]) -> Self {
-        Self(doors)
+    /// The doors of the dialects in the order of [`Dialect::ALL`], and that of the metrics.
+    pub fn new(dialects: [Door; Dialect::ALL.len()], metrics: Door) -> Self {
+        Self { dialects, metrics }
     }
 
     /// The door of one dialect.
     pub fn of(&self, dialect: Dialect) -> Door {
-        self.0[dialect as usize]
+        self.dialects[dialect as usize]
     }
 }
 
 impl Default for Doors {
     /// Closed, but for the dialect whose original lets everybody look.
     fn default() -> Self {
-        Self(Dialect::ALL.map(|dialect| match dialect {
+        let dialects = Dialect::ALL.map(|dialect| match dialect {
             Dialect::Runspec => Door::OpenReads,
             Dialect::Native | Dialect::Vers | Dialect::Optiinfra => Door::Token,
-        }))
+        });
+        Self { dialects, metrics: Door::Token }
     }
 }
 

@@ -4,7 +4,7 @@ use hyper::{Response, StatusCode};
 use registry_core::{OnConflict, OnExpiry, Query, limits as core};
 
 use super::problem::Problem;
-use super::wire::{push_list, push_number, quoted};
+use super::wire::{object, push_list, quoted};
 use super::{is_hidden, lookup};
 use crate::app::{App, BUILD, VERSION};
 use crate::auth::Caller;
@@ -37,17 +37,8 @@ pub(super) fn limits(app: &App) -> Response<Body> {
         ("wait_ms_max", ms(super::watch::wait_max(app))),
         ("watchers_max", core::WATCHERS_MAX as u64),
     ];
-    let mut text = String::from("{");
-    for (place, (name, number)) in all.iter().enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        text.push_str(&quoted(name));
-        text.push(':');
-        push_number(&mut text, *number);
-    }
-    text.push('}');
-    body::json(StatusCode::OK, text)
+    let all = all.map(|(name, number)| (name, number.to_string()));
+    body::json(StatusCode::OK, object(&all))
 }
 
 /// `GET /v1/namespaces`: those that the caller may read, their rules, and how many are in them.
@@ -70,10 +61,14 @@ pub(super) fn namespaces(app: &App, caller: &Caller) -> Result<Response<Body>, P
             OnExpiry::PurgeAfterMs(ms) => ms.to_string(),
         };
         let ttl_ms = rules.default_ttl.map_or(0, registry_core::Ttl::as_ms);
-        text.push_str(&format!(
-            r#"{{"name":{},"registered":{registered},"live":{live},"on_conflict":"{on_conflict}","default_ttl_ms":{ttl_ms},"purge_after_ms":{purge}}}"#,
-            quoted(name)
-        ));
+        text.push_str(&object(&[
+            ("name", quoted(name)),
+            ("registered", registered.to_string()),
+            ("live", live.to_string()),
+            ("on_conflict", quoted(on_conflict)),
+            ("default_ttl_ms", ttl_ms.to_string()),
+            ("purge_after_ms", purge),
+        ]));
     });
     text.push('}');
     Ok(body::json(StatusCode::OK, text))
@@ -81,10 +76,12 @@ pub(super) fn namespaces(app: &App, caller: &Caller) -> Result<Response<Body>, P
 
 /// `GET /v1`: what this is, and where the rest is described.
 pub(super) fn index(app: &App) -> Response<Body> {
-    let (version, build) = (quoted(VERSION), quoted(BUILD));
-    let revision = app.registry.revision().0;
-    let text = format!(
-        r#"{{"name":"rolecall","version":{version},"build":{build},"revision":{revision},"openapi":"/openapi.json"}}"#
-    );
+    let text = object(&[
+        ("name", quoted("rolecall")),
+        ("version", quoted(VERSION)),
+        ("build", quoted(BUILD)),
+        ("revision", app.registry.revision().0.to_string()),
+        ("openapi", quoted("/openapi.json")),
+    ]);
     body::json(StatusCode::OK, text)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::convert::{Registration, generation};
 use super::problem::Problem;
-use super::wire::{push_list, push_number, quoted};
+use super::wire::{object, push_list, push_number, quoted};
 use crate::auth::{Caller, Scope};
 use crate::body::{self, Body};
 use crate::json::push_string;
@@ -157,21 +157,22 @@ fn queue(
 }
 
 fn outcome(id: &str, done: Result<Done, Problem>) -> String {
-    let id = quoted(id);
-    match done {
-        Ok(Done { slot, cause }) => {
-            let record = slot.record();
-            let generation = quoted(record.generation.as_str());
-            let (outcome, revision) = (cause.as_str(), record.modified.0);
-            format!(
-                r#"{{"id":{id},"outcome":"{outcome}","generation":{generation},"revision":{revision}}}"#
-            )
-        }
-        Err(problem) => {
-            let (code, detail) = (problem.code(), quoted(problem.detail()));
-            format!(r#"{{"id":{id},"outcome":"{code}","detail":{detail}}}"#)
-        }
-    }
+    let members = match done {
+        Ok(Done { slot, cause }) => [
+            ("id", quoted(id)),
+            ("outcome", quoted(cause.as_str())),
+            ("generation", quoted(slot.record().generation.as_str())),
+            ("revision", slot.record().modified.0.to_string()),
+        ]
+        .to_vec(),
+        Err(problem) => [
+            ("id", quoted(id)),
+            ("outcome", quoted(problem.code())),
+            ("detail", quoted(problem.detail())),
+        ]
+        .to_vec(),
+    };
+    object(&members)
 }
 
 fn within(count: usize, max: usize, what: &str) -> Result<(), Problem> {

@@ -209,6 +209,21 @@ pub(super) fn etag(slot: &Slot) -> String {
     format!("\"{}\"", slot.record().modified.0)
 }
 
+/// An object of members whose values are JSON already.
+pub(super) fn object(members: &[(&str, String)]) -> String {
+    let mut text = String::from("{");
+    for (place, (name, json)) in members.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        push_string(&mut text, name);
+        text.push(':');
+        text.push_str(json);
+    }
+    text.push('}');
+    text
+}
+
 /// A text as JSON.
 pub(super) fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
