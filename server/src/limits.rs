@@ -62,6 +62,9 @@ pub const PAGE_INSTANCES_DEFAULT: usize = 1_000;
 /// Instances on one page at most: some megabytes, which are put together in memory.
 pub const PAGE_INSTANCES_MAX: usize = 10_000;
 
+/// Bytes of documents on one page: with one that is larger the page ends.
+pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Heartbeats in one request: a thousand is usual, and ten times that still fits a body.
 pub const BATCH_HEARTBEATS_MAX: usize = 10_000;
 

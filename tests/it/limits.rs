@@ -201,3 +201,37 @@ fn any_number_of_services_is_kept_though_only_some_are_searched() {
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert_eq!(answer.json()["services"].as_array().unwrap().len(), 1_000);
 }
+
+#[test]
+fn an_entry_that_is_too_large_is_named_in_its_senders_words() {
+    let server = in_memory(&[]);
+    let metadata = format!(r#","metadata":"{}""#, "x".repeat(600 * 1024));
+    let answer = server.request("POST", VMS, &register("large", &metadata));
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert!(answer.text().contains("services and metadata together"), "{}", answer.text());
+    assert_eq!(server.request("GET", VMS, "").ids(), [""; 0]);
+}
+
+/// A page ends by its size, too, and the next one goes on from there.
+#[test]
+fn a_page_of_large_instances_is_short() {
+    let server = in_memory(&[]);
+    let body = format!(r#"{{"role":"r","metadata":"{}"}}"#, "x".repeat(500 * 1024));
+    for n in 0..20 {
+        let answer = server.request("PUT", &format!("/v1/default/instances/{n}"), &body);
+        assert_eq!(answer.status, 201);
+    }
+    let mut cursor = String::new();
+    let (mut pages, mut found) = (0, 0);
+    loop {
+        let path = format!("/v1/discover/r?fields=id{cursor}");
+        let page = server.request("GET", &path, "").json();
+        pages += 1;
+        found += page["count"].as_u64().unwrap();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!((pages, found), (3, 20));
+}

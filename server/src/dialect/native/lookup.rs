@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::wire::{Field, Writer, push_number, quoted};
 use crate::auth::{Caller, Scope};
 use crate::body::{self, Body};
-use crate::limits::{PAGE_INSTANCES_DEFAULT, PAGE_INSTANCES_MAX};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_INSTANCES_DEFAULT, PAGE_INSTANCES_MAX};
 
 /// Everything that can be asked for, by the names of the query string.
 #[derive(Debug, Default, Deserialize)]
@@ -194,6 +194,17 @@ impl Wanted {
     }
 }
 
+/// How many of these fit on one page by their size, and at least one.
+fn few_enough(slots: &[Arc<Slot>]) -> usize {
+    let mut bytes = 0;
+    let is_within = |slot: &&Arc<Slot>| {
+        let within = bytes < PAGE_BYTES_MAX;
+        bytes += slot.record().declared.document.as_deref().map_or(0, str::len);
+        within
+    };
+    slots.iter().take_while(is_within).count()
+}
+
 /// The namespaces that are meant and may be read. All of those named, or else all there are.
 pub(super) fn readable(
     registry: &Registry,
@@ -294,8 +305,9 @@ impl Lookup {
                 slots.extend(self.named(registry, namespace, after).into_iter().take(room));
             }
         }
-        let more = slots.len() > self.limit;
-        slots.truncate(self.limit);
+        let fits = slots.len().min(self.limit).min(few_enough(&slots));
+        let more = slots.len() > fits;
+        slots.truncate(fits);
         let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
         Page { slots, next, revision }
     }

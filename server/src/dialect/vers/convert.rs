@@ -166,6 +166,11 @@ pub(super) fn refusal(error: &Error) -> (StatusCode, String) {
         Error::Conflict { .. } => {
             return (StatusCode::CONFLICT, "VM already registered".to_owned());
         }
+        // The largest part by far; its name in the registry means nothing to the caller.
+        Error::Invalid(invalid) if invalid.field == "document" => {
+            let words = format!("services and metadata together: it {}", invalid.reason);
+            return (StatusCode::PAYLOAD_TOO_LARGE, words);
+        }
         Error::Invalid(_) => StatusCode::BAD_REQUEST,
         Error::Fenced { .. } | Error::Moved { .. } => StatusCode::CONFLICT,
         _ => StatusCode::SERVICE_UNAVAILABLE,
