@@ -1,6 +1,8 @@
 //! From a URL to a store: `memory:` or `sled:PATH?name=value&...`.
 
 use std::io;
+#[cfg(feature = "sled")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,15 +79,38 @@ pub enum OpenError {
         /// The newest format this build reads.
         known: u32,
     },
+    /// A file stands where its directory should be.
+    #[error(
+        "the store at {path} needs a directory, but {file} is a file; choose another --store, or \
+         move that file away"
+    )]
+    NotADirectory {
+        /// Which store.
+        path: PathBuf,
+        /// The file, at the path or above it.
+        file: PathBuf,
+    },
     /// What is there cannot be understood.
     #[error(
-        "the store at {path} cannot be read: {reason}; put back a backup, or start empty with \
-         --store 'sled:{path}?if-unreadable=move-aside', which keeps what is there beside it"
+        "the store at {path} cannot be read: {reason}; put back a backup, or start empty by \
+         starting once with --store 'sled:{path}?if-unreadable=move-aside', which keeps what is \
+         there beside it"
     )]
     Unreadable {
         /// Which store.
         path: PathBuf,
         /// What was found.
+        reason: Reason,
+    },
+    /// There is no space for it.
+    #[error(
+        "there is no space left on the disk of the store at {path} ({reason}); free some space and \
+         start again"
+    )]
+    Full {
+        /// Which store.
+        path: PathBuf,
+        /// What came back.
         reason: Reason,
     },
     /// The machine did not do what was asked of it.
@@ -113,6 +138,7 @@ impl OpenError {
                 | Self::BadUrl { .. }
                 | Self::UnknownParameter { .. }
                 | Self::BadParameter { .. }
+                | Self::NotADirectory { .. }
         )
     }
 
@@ -123,6 +149,22 @@ impl OpenError {
         let path = path.split('?').next().unwrap_or_default().into();
         Self::Unreadable { path, reason }
     }
+
+    /// What to say when the machine refuses something that opening asks of it.
+    #[cfg(feature = "sled")]
+    pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if is_full(&source) {
+            Self::Full { path, reason: source.into() }
+        } else {
+            Self::Io { path, doing, source }
+        }
+    }
+}
+
+#[cfg(feature = "sled")]
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Opens the store that `url` names, creating it where nothing is yet.

@@ -245,3 +245,20 @@ fn a_record_that_cannot_be_understood_is_refused_with_the_way_out_and_the_way_ou
     let said = refused_with_a_way_out(data.path());
     assert!(said.contains("vms/v"), "it does not name the record: {said}");
 }
+
+#[test]
+fn the_log_says_how_the_store_was_found() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    assert!(server.log().contains("began a new store"), "{}", server.log());
+    let body = r#"{"id":"a","name":"n","role":"worker","address":"h","registeredBy":"t"}"#;
+    assert_eq!(server.request("POST", VMS, body).status, 201);
+    server.stop();
+    let server = Server::start(data.path());
+    let (log, found) = (server.log(), "revision=1 records=1");
+    assert!(log.contains("opened the store") && log.contains(found), "{log}");
+    assert!(!log.contains("not stopped cleanly"), "{log}");
+    server.kill();
+    let log = Server::start(data.path()).log();
+    assert!(log.contains("not stopped cleanly") && log.contains(found), "{log}");
+}

@@ -6,12 +6,13 @@
 //! new database has everything, however fast writes come, and `CURRENT` is switched. A crash at any
 //! point leaves one database that counts and has everything.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
 use ::sled::{Batch, IVec};
 
-use super::directory::{Current, Directory};
+use super::directory::Directory;
 use super::engine::{Engine, Failure, guard};
 use super::store::{Shared, State};
 use super::writer::{Rows, Writer};
@@ -45,7 +46,7 @@ enum Ended {
     /// The old one does: the store was closed, or has failed, meanwhile.
     Stopped,
     /// Nobody knows which one a crash would leave. The store has failed; the next open finds out.
-    Unsure(Failure),
+    Unsure(String),
 }
 
 /// Rows copied while writers wait: some ten milliseconds.
@@ -71,7 +72,7 @@ impl Writer {
             shared: Arc::clone(shared),
             directory: Arc::clone(&self.directory),
             from_bytes: disk_bytes,
-            to_name: Directory::name_after(Some(&self.current.database)),
+            to_name: Directory::name_after(Some(&self.database)),
             cache_bytes: self.config.cache_bytes,
         };
         let thread = thread::Builder::new().name("rolecall-compact".to_owned());
@@ -120,21 +121,21 @@ impl Writer {
         let Some(Copy { to, .. }) = self.copy.take() else { return Err(gone()) };
         to.settle()?;
         let to_bytes = to.disk_bytes()?;
-        let current = Current { database: name.to_owned(), revision: self.head.revision };
-        self.directory.stage(&current)?;
+        self.directory.stage(name)?;
         if let Err(error) = self.directory.publish() {
-            return Ok(Ended::Unsure(error.into()));
+            let failure = Failure::from(error);
+            return Ok(Ended::Unsure(failure.farewell(&self.config.path)));
         }
         // Nothing below can fail: the old database no longer counts.
         let old = std::mem::replace(&mut self.engine, to);
-        self.current = current;
+        name.clone_into(&mut self.database);
         self.settled_bytes = to_bytes;
         Ok(Ended::Switched { old, to_bytes, live_bytes: self.head.live_bytes })
     }
 }
 
 fn gone() -> Failure {
-    std::io::Error::other("the new database has failed").into()
+    io::Error::other("the new database has failed").into()
 }
 
 // === impl Copied ===
@@ -168,13 +169,15 @@ impl Compaction {
                 self.abandon();
             }
         }
-        let current = self.directory.current();
-        let removed = current.and_then(|current| match current {
-            Some(current) => self.directory.remove_leftovers(&current.database),
-            None => Ok(()),
-        });
-        if let Err(error) = removed {
+        if let Err(error) = self.clean_up() {
             tracing::warn!(%path, %error, "a leftover database stays until the next open");
+        }
+    }
+
+    fn clean_up(&self) -> io::Result<()> {
+        match self.directory.current()? {
+            Some(current) => self.directory.remove_leftovers(&current),
+            None => Ok(()),
         }
     }
 
@@ -206,8 +209,8 @@ impl Compaction {
         let mut state = self.shared.state();
         let State::Open(writer) = &mut *state else { return Ok(Ended::Stopped) };
         let ended = writer.switch(&self.to_name)?;
-        if let Ended::Unsure(failure) = &ended {
-            state.fail(failure);
+        if let Ended::Unsure(reason) = &ended {
+            state.fail(reason.clone());
         }
         Ok(ended)
     }

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! PATH/LOCK            held while the store is open; says by which process
-//! PATH/CURRENT         names the database that counts (any other is a leftover) and a revision
-//!                      that it has reached: sled takes damage for the end of its log, silently
+//! PATH/CURRENT         names the database that counts; any other is a leftover
 //! PATH/CURRENT.next    on its way to become CURRENT
+//! PATH/REACHED         the revision that was confirmed last: see `reached`
 //! PATH/sled-000001/    one sled database
 //! ```
 
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use registry_core::{Clock, Revision, SystemClock};
+use registry_core::{Clock, SystemClock};
 
 use crate::open::OpenError;
 
@@ -30,25 +30,17 @@ pub(super) struct Directory {
     _lock: File,
 }
 
-/// What `CURRENT` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Current {
-    /// The name of the database that counts.
-    pub(super) database: String,
-    /// A revision that it has reached.
-    pub(super) revision: Revision,
-}
-
 // === impl Directory ===
 
 impl Directory {
     /// Makes the directory if it is missing, and takes it.
     pub(super) fn lock(path: &Path) -> Result<Arc<Self>, OpenError> {
-        let failed = |doing| move |source| OpenError::Io { path: path.to_owned(), doing, source };
+        let failed = |doing| move |source| OpenError::io(path, doing, source);
+        if let Some(file) = path.ancestors().find(|path| path.is_file()) {
+            return Err(OpenError::NotADirectory { path: path.to_owned(), file: file.to_owned() });
+        }
         create(path).map_err(failed("making its directory"))?;
-        let mut options = File::options();
-        let options = options.create(true).truncate(false).read(true).write(true);
-        let mut lock = options.open(path.join(LOCK)).map_err(failed("opening its LOCK"))?;
+        let mut lock = open_own(&path.join(LOCK)).map_err(failed("opening its LOCK"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -65,10 +57,11 @@ impl Directory {
         &self.path
     }
 
-    /// What `CURRENT` says; `None` if there is none yet.
-    pub(super) fn current(&self) -> io::Result<Option<Current>> {
+    /// The name of the database that counts; `None` if there is no `CURRENT` yet.
+    pub(super) fn current(&self) -> io::Result<Option<String>> {
         match fs::read_to_string(self.path.join(CURRENT)) {
-            Ok(text) => Ok(Some(Current::parse(&text))),
+            // Earlier builds wrote a second line.
+            Ok(text) => Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -94,9 +87,10 @@ impl Directory {
     }
 
     /// Prepares what `CURRENT` will say. Nothing has changed yet.
-    pub(super) fn stage(&self, current: &Current) -> io::Result<()> {
-        let mut next = File::create(self.path.join(NEXT))?;
-        writeln!(next, "{}\nrevision {}", current.database, current.revision.0)?;
+    pub(super) fn stage(&self, database: &str) -> io::Result<()> {
+        let mut next = open_own(&self.path.join(NEXT))?;
+        next.set_len(0)?;
+        writeln!(next, "{database}")?;
         next.sync_all()
     }
 
@@ -135,21 +129,15 @@ impl Directory {
     }
 }
 
-// === impl Current ===
-
-impl Current {
-    /// One written by hand may have the name only.
-    fn parse(text: &str) -> Self {
-        let (database, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
-        let revision = rest.trim().strip_prefix("revision ").and_then(|number| number.parse().ok());
-        let database = database.trim().to_owned();
-        Self { database, revision: Revision(revision.unwrap_or(0)) }
-    }
-}
-
 /// Puts a directory's list of names to rest.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Opens a file for reading and writing, making it if it is missing.
+pub(super) fn open_own(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// Makes a directory and those above it that are missing, each at rest when this returns.

@@ -14,7 +14,7 @@ use ::sled::{Batch, Db, IVec};
 
 use super::directory::{Directory, sync_directory};
 use super::layout::Damage;
-use crate::open::OpenError;
+use crate::open::{OpenError, is_full};
 
 /// An open database.
 ///
@@ -32,13 +32,13 @@ pub(super) struct Engine {
 /// What went wrong beneath the store. Each is final: see `store`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("sled: {0}")]
+    #[error("{}", words(.0))]
     Sled(#[from] ::sled::Error),
-    #[error("the disk: {0}")]
+    #[error("the disk answers: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
     Damage(#[from] Damage),
-    #[error("sled panicked: {0}")]
+    #[error("sled gave up: {0}")]
     Panic(String),
 }
 
@@ -182,13 +182,46 @@ fn remove_torn_snapshots(path: &Path) -> io::Result<()> {
 impl Failure {
     /// What this means for the opening of the store at `path`: whether it is the store's fault.
     pub(super) fn into_open_error(self, path: &Path) -> OpenError {
-        let path = path.to_owned();
         match self {
             Self::Io(source) | Self::Sled(::sled::Error::Io(source)) if !is_damage(&source) => {
-                OpenError::Io { path, doing: "reading what is there", source }
+                OpenError::io(path, "reading what is there", source)
             }
-            failure => OpenError::Unreadable { path, reason: failure.into() },
+            failure if failure.is_full() => {
+                OpenError::Full { path: path.to_owned(), reason: failure.into() }
+            }
+            failure => OpenError::Unreadable { path: path.to_owned(), reason: failure.into() },
         }
+    }
+
+    /// What to tell whoever runs the store at `path` when this ends its work.
+    pub(super) fn farewell(self, path: &Path) -> String {
+        let store = format!("the store at {}", path.display());
+        match self {
+            Self::Damage(_) | Self::Sled(::sled::Error::Corruption { .. }) => {
+                self.into_open_error(path).to_string()
+            }
+            failure if failure.is_full() => failure.into_open_error(path).to_string(),
+            failure => format!("{store}: {failure}; start again to see what was kept"),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Io(error) | Self::Sled(::sled::Error::Io(error)) => is_full(error),
+            // Sled unwraps some of its writes.
+            Self::Panic(said) => said.contains("StorageFull") || said.contains("QuotaExceeded"),
+            Self::Sled(_) | Self::Damage(_) => false,
+        }
+    }
+}
+
+fn words(error: &::sled::Error) -> String {
+    match error {
+        ::sled::Error::Corruption { at: Some(at), .. } => {
+            format!("sled's log is damaged at byte {}", at.lid())
+        }
+        ::sled::Error::Corruption { at: None, .. } => "sled's files are damaged".to_owned(),
+        other => format!("sled answers: {other}"),
     }
 }
 
@@ -205,4 +238,39 @@ pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, F
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_damage_however_it_shows() {
+        fn full() -> io::Error {
+            io::ErrorKind::StorageFull.into()
+        }
+        let shows: [fn() -> Failure; 3] = [
+            || Failure::Io(full()),
+            || Failure::Sled(::sled::Error::Io(full())),
+            || Failure::Panic(format!("called `Result::unwrap()` on an `Err`: {:?}", full())),
+        ];
+        for show in shows {
+            let path = Path::new("/data/rolecall");
+            let refusal = show().into_open_error(path);
+            assert!(matches!(refusal, OpenError::Full { .. }), "{refusal}");
+            for text in [refusal.to_string(), show().farewell(path)] {
+                let begins = "there is no space left on the disk of the store at /data/rolecall";
+                assert!(text.starts_with(begins), "{text}");
+                assert!(text.ends_with("free some space and start again"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_sled_says_is_put_into_words() {
+        let damaged = Failure::Sled(::sled::Error::Corruption { at: None, bt: () });
+        assert_eq!(damaged.to_string(), "sled's files are damaged");
+        let farewell = damaged.farewell(Path::new("data"));
+        assert!(farewell.starts_with("the store at data cannot be read"), "{farewell}");
+    }
 }

@@ -57,11 +57,11 @@ pub(super) struct Header {
     pub(super) body_bytes: usize,
 }
 
-/// A row that cannot be understood.
+/// Something at rest that cannot be understood, in words for whoever runs the server.
 #[derive(Debug, thiserror::Error)]
-#[error("{row} {reason}")]
+#[error("{what} {reason}")]
 pub(super) struct Damage {
-    row: String,
+    what: String,
     reason: String,
 }
 
@@ -181,11 +181,18 @@ pub(super) fn read_format(value: &[u8]) -> Result<u32, Damage> {
 
 impl Damage {
     pub(super) fn new(row: &[u8], reason: impl Into<String>) -> Self {
-        let row = match key_of(row) {
-            Some(key) => format!("record {key:?}"),
-            None => format!("row {}", row.escape_ascii()),
+        let what = match (row, key_of(row)) {
+            (FORMAT_ROW, _) => "the note of its format".to_owned(),
+            (HEAD_ROW, _) => "its summary, which counts what is there,".to_owned(),
+            (MARK_ROW, _) => "the note of the time it was left".to_owned(),
+            (_, Some(key)) => format!("the record {key:?}"),
+            _ => format!("a row of its database, {},", row.escape_ascii()),
         };
-        Self { row, reason: reason.into() }
+        Self { what, reason: reason.into() }
+    }
+
+    pub(super) fn of_file(name: &str, reason: impl Into<String>) -> Self {
+        Self { what: format!("its file {name}"), reason: reason.into() }
     }
 }
 

@@ -6,9 +6,9 @@
 //! compaction, fail-stop after the first error, noticing that the end of its log is lost.
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
-//! `directory` (what the files look like), `engine` (one sled database), `writer` (the one writer),
-//! `scan` (everything read back), `compact` (a fresh database while writes go on), `store` (the
-//! [`Store`] itself).
+//! `directory` (what the files look like), `engine` (one sled database), `reached` (how far it
+//! came), `writer` (the one writer), `scan` (everything read back), `compact` (a fresh database
+//! while writes go on), `store` (the [`Store`] itself).
 //!
 //! [`Store`]: registry_core::store::Store
 
@@ -17,6 +17,7 @@ mod layout;
 
 mod directory;
 mod engine;
+mod reached;
 
 mod scan;
 mod writer;

@@ -43,7 +43,11 @@ impl Writer {
         }
         take(page);
         if found != self.head {
-            let reason = format!("counts {:?}, but there are {found:?}", self.head);
+            let Head { records, live_bytes, .. } = self.head;
+            let reason = format!(
+                "says {records} records in {live_bytes} bytes, but there are {} in {}",
+                found.records, found.live_bytes,
+            );
             return Err(Damage::new(layout::HEAD_ROW, reason).into());
         }
         Ok(loaded)

@@ -128,8 +128,7 @@ fn open(config: &SledConfig) -> Result<Writer, OpenError> {
     match (opened, config.if_unreadable) {
         (Err(OpenError::Unreadable { path, reason }), IfUnreadable::MoveAside) => {
             let moved = directory.move_aside();
-            let failed = |source| OpenError::Io { path, doing: "moving it aside", source };
-            let aside = moved.map_err(failed)?;
+            let aside = moved.map_err(|source| OpenError::io(&path, "moving it aside", source))?;
             drop(directory); // its lock went with it
             tracing::error!(
                 path = %config.path.display(), aside = %aside.display(), %reason,
@@ -189,21 +188,15 @@ impl State {
         };
         match guard(|| work(writer)) {
             Ok(done) => Ok(done),
-            Err(Failure::Damage(damage)) => {
-                let path = writer.config.path.clone();
-                Err(self.end(&OpenError::Unreadable { path, reason: damage.into() }))
+            Err(failure) => {
+                let reason = failure.farewell(&writer.config.path);
+                Err(self.fail(reason))
             }
-            Err(failure) => Err(self.fail(&failure)),
         }
     }
 
     /// Ends the store's work for good.
-    pub(super) fn fail(&mut self, failure: &Failure) -> StoreError {
-        self.end(&format_args!("{failure}; restart to see what was kept"))
-    }
-
-    fn end(&mut self, reason: &dyn std::fmt::Display) -> StoreError {
-        let reason = reason.to_string();
+    pub(super) fn fail(&mut self, reason: String) -> StoreError {
         tracing::error!(%reason, "the sled store has failed and takes no more writes");
         *self = Self::Failed(reason.as_str().into());
         StoreError::Broken(reason.into())
@@ -212,11 +205,9 @@ impl State {
     fn close(&mut self) -> Result<(), StoreError> {
         match std::mem::replace(self, Self::Closed) {
             // Dropping the writer lets go of sled's files, then of the lock.
-            Self::Open(mut writer) => guard(|| {
-                writer.engine.settle()?;
-                writer.testify()
-            })
-            .map_err(|failure| StoreError::Broken(failure.into())),
+            Self::Open(writer) => guard(|| writer.shut()).map_err(|failure| {
+                StoreError::Broken(failure.farewell(&writer.config.path).into())
+            }),
             Self::Failed(_) | Self::Closed => Ok(()),
         }
     }

@@ -10,9 +10,10 @@ use registry_core::store::{Action, Expect, Mark, Outcome, Renewal, Write};
 
 use super::compact::Copy;
 use super::config::{IfUnreadable, SledConfig};
-use super::directory::{Current, Directory};
+use super::directory::Directory;
 use super::engine::{Engine, Failure};
 use super::layout::{self, CHUNK_BYTES, Damage, Head, Header};
+use super::reached::{End, Note, Reached};
 use crate::open::OpenError;
 
 /// Everything a store has while it is open. Whoever holds it may write.
@@ -21,7 +22,9 @@ pub(super) struct Writer {
     pub(super) engine: Arc<Engine>,
     pub(super) config: SledConfig,
     pub(super) head: Head,
-    pub(super) current: Current,
+    /// The name of the database that counts.
+    pub(super) database: String,
+    pub(super) reached: Reached,
     pub(super) compaction: Option<JoinHandle<()>>,
     /// The database that a compaction fills; `None` while there is none.
     pub(super) copy: Option<Copy>,
@@ -33,9 +36,6 @@ pub(super) struct Writer {
 #[derive(Default)]
 pub(super) struct Rows(Vec<(IVec, Option<IVec>)>);
 
-/// Revisions after which `CURRENT` is told how far the store has come.
-const TESTIFY_EVERY: u64 = 10_000;
-
 // === impl Writer: opening ===
 
 impl Writer {
@@ -44,12 +44,11 @@ impl Writer {
         let failed = |failure: Failure| failure.into_open_error(&config.path);
         let chosen = chosen_database(&directory).map_err(failed)?;
         let is_new = chosen.is_none();
-        let current = match chosen {
-            Some(current) => current,
+        let database = match chosen {
+            Some(database) => database,
             None => only_database(&directory).map_err(failed)?,
         };
-        let name = &current.database;
-        let engine = Engine::open(&directory, name, config.cache_bytes).map_err(failed)?;
+        let engine = Engine::open(&directory, &database, config.cache_bytes).map_err(failed)?;
         if is_new {
             begin(&engine).map_err(failed)?;
         }
@@ -58,13 +57,17 @@ impl Writer {
             let path = config.path.clone();
             return Err(OpenError::Newer { path, found, known: layout::FORMAT });
         }
-        let head = head_of(&engine, &current).map_err(failed)?;
+        let head = head_of(&engine).map_err(failed)?;
+        let (reached, note) = Reached::open(&directory).map_err(failed)?;
+        note.map_or(Ok(()), |note| note.check(head.revision))
+            .map_err(|lost| failed(lost.into()))?;
         let mut writer = Self {
             directory: Arc::clone(&directory),
             engine: Arc::new(engine),
             config: config.clone(),
             head,
-            current,
+            database,
+            reached,
             compaction: None,
             copy: None,
             settled_bytes: 0,
@@ -72,44 +75,69 @@ impl Writer {
         if config.if_unreadable == IfUnreadable::MoveAside {
             writer.check_records().map_err(failed)?;
         }
-        if is_new || writer.current.revision != head.revision {
-            writer.testify().map_err(failed)?;
-        }
-        let removed = directory.remove_leftovers(&writer.current.database);
-        removed.map_err(|error| failed(error.into()))?;
+        writer.take_up(is_new).map_err(failed)?;
+        writer.log_opened(note);
         Ok(writer)
     }
 
-    /// Writes into `CURRENT` which revision was reached.
-    pub(super) fn testify(&mut self) -> Result<(), Failure> {
-        self.current.revision = self.head.revision;
-        self.directory.stage(&self.current)?;
-        Ok(self.directory.publish()?)
+    /// Everything is as it should be: from here on the files change.
+    fn take_up(&mut self, is_new: bool) -> Result<(), Failure> {
+        if is_new {
+            self.directory.stage(&self.database)?;
+            self.directory.publish()?;
+        }
+        self.reached.note(self.head.revision, End::Open)?;
+        self.reached.settle(self.directory.path())?;
+        Ok(self.directory.remove_leftovers(&self.database)?)
+    }
+
+    fn log_opened(&self, note: Option<Note>) {
+        let Head { revision: Revision(revision), records, .. } = self.head;
+        let path = self.directory.path().display();
+        match note.map(|note| note.end) {
+            Some(End::Shut) => tracing::info!(%path, revision, records, "opened the store"),
+            Some(End::Open) => tracing::warn!(
+                %path, revision, records,
+                "opened the store; it was not stopped cleanly, but is as far as its file REACHED \
+                 says"
+            ),
+            None if revision == 0 => tracing::info!(%path, "began a new store"),
+            None => tracing::warn!(
+                %path, revision, records,
+                "opened the store; its file REACHED is missing, so whether anything is lost cannot \
+                 be told"
+            ),
+        }
+    }
+
+    /// Puts everything to rest.
+    pub(super) fn shut(&self) -> Result<(), Failure> {
+        self.engine.settle()?;
+        self.reached.note(self.head.revision, End::Shut)?;
+        Ok(self.reached.settle(self.directory.path())?)
     }
 }
 
 /// What `CURRENT` says; `None` if there is no `CURRENT`.
-fn chosen_database(directory: &Directory) -> Result<Option<Current>, Failure> {
-    let Some(current) = directory.current()? else { return Ok(None) };
-    if directory.databases()?.contains(&current.database) {
-        return Ok(Some(current));
+fn chosen_database(directory: &Directory) -> Result<Option<String>, Failure> {
+    let Some(database) = directory.current()? else { return Ok(None) };
+    if directory.databases()?.contains(&database) {
+        return Ok(Some(database));
     }
-    let reason = format!("names {:?}, which is not there", current.database);
-    Err(Damage::new(b"CURRENT", reason).into())
+    Err(Damage::of_file("CURRENT", format!("names {database:?}, which is not there")).into())
 }
 
 /// What `CURRENT` will say of a store that was never begun, or not to the end.
-fn only_database(directory: &Directory) -> Result<Current, Failure> {
-    let database = match &directory.databases()?[..] {
-        [] => Directory::name_after(None),
-        [only] => only.clone(),
+fn only_database(directory: &Directory) -> Result<String, Failure> {
+    match &directory.databases()?[..] {
+        [] => Ok(Directory::name_after(None)),
+        [only] => Ok(only.clone()),
         several => {
             let names = several.join(", ");
             let reason = format!("is missing; write into it which one counts: {names}");
-            return Err(Damage::new(b"CURRENT", reason).into());
+            Err(Damage::of_file("CURRENT", reason).into())
         }
-    };
-    Ok(Current { database, revision: Revision(0) })
+    }
 }
 
 /// Writes the first rows of an empty database. One that was begun already stays as it is.
@@ -130,16 +158,10 @@ fn format_of(engine: &Engine) -> Result<u32, Failure> {
     Ok(layout::read_format(&value)?)
 }
 
-fn head_of(engine: &Engine, current: &Current) -> Result<Head, Failure> {
+fn head_of(engine: &Engine) -> Result<Head, Failure> {
     let row = layout::HEAD_ROW;
     let value = engine.get(row)?.ok_or_else(|| Damage::new(row, "is missing"))?;
-    let head = Head::read(&value)?;
-    if head.revision < current.revision {
-        let (found, reached) = (head.revision.0, current.revision.0);
-        let reason = format!("is at revision {found}, but the store had reached {reached}");
-        return Err(Damage::new(row, reason).into());
-    }
-    Ok(head)
+    Ok(Head::read(&value)?)
 }
 
 // === impl Writer: writing ===
@@ -155,10 +177,8 @@ impl Writer {
             rows.put(layout::HEAD_ROW, &head.write());
             self.apply(&rows)?;
             self.engine.sync()?;
+            self.reached.note(head.revision, End::Open)?;
             self.head = head;
-            if head.revision.0 - self.current.revision.0 >= TESTIFY_EVERY {
-                self.testify()?;
-            }
         }
         Ok(outcomes)
     }

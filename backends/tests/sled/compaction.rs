@@ -67,7 +67,7 @@ async fn compaction_under_writes_loses_nothing_and_shrinks_the_disk() {
     assert_eq!(records, model);
     store.close().await.unwrap();
     assert!(log_bytes() < before_bytes / 2, "{} after {before_bytes}", log_bytes());
-    assert_eq!(home.names(), ["CURRENT", "LOCK", &home.current()]);
+    assert_eq!(home.names(), ["CURRENT", "LOCK", "REACHED", &home.current()]);
     assert_eq!(content(&home.open().await).await, (records, loaded));
 }
 

@@ -39,7 +39,7 @@ async fn what_a_crash_in_a_compaction_leaves_is_removed() {
     fs::write(home.path().join("CURRENT.next"), "sled-0000").unwrap();
     fs::write(home.path().join("notes.txt"), "not ours").unwrap();
     assert_eq!(content(&home.open().await).await, before);
-    assert_eq!(home.names(), ["CURRENT", "LOCK", "notes.txt", "sled-000001"]);
+    assert_eq!(home.names(), ["CURRENT", "LOCK", "REACHED", "notes.txt", "sled-000001"]);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn without_current_nobody_guesses_between_two_databases() {
     fs::create_dir(home.path().join("sled-000002")).unwrap();
     let refusal = home.refusal().await.to_string();
     assert!(refusal.contains("which one counts: sled-000001, sled-000002"), "{refusal}");
-    assert_eq!(home.names(), ["LOCK", "sled-000001", "sled-000002"]);
+    assert_eq!(home.names(), ["LOCK", "REACHED", "sled-000001", "sled-000002"]);
 }
 
 #[tokio::test]
@@ -72,17 +72,33 @@ async fn a_current_that_names_nothing_is_refused() {
     fs::write(home.path().join("CURRENT"), "sled-000009\n").unwrap();
     let refusal = home.refusal().await.to_string();
     assert!(refusal.contains("names \"sled-000009\", which is not there"), "{refusal}");
-    assert_eq!(home.names(), ["CURRENT", "LOCK", "sled-000001"]);
+    assert_eq!(home.names(), ["CURRENT", "LOCK", "REACHED", "sled-000001"]);
 }
 
 #[tokio::test]
 async fn what_the_machine_refuses_is_not_taken_for_damage() {
     let home = Home::new();
-    fs::write(home.path(), "a file where a directory should be").unwrap();
+    home.open().await.close().await.unwrap();
+    fs::remove_file(home.log()).unwrap();
+    fs::create_dir(home.log()).unwrap();
     let config = SledConfig { if_unreadable: IfUnreadable::MoveAside, ..home.config() };
     let refusal = SledStore::open(config).await.err().unwrap();
     assert!(matches!(refusal, OpenError::Io { .. }), "{refusal}");
     assert!(home.moved_aside().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_where_the_directory_should_be_is_named() {
+    let home = Home::new();
+    fs::write(home.path(), "a file").unwrap();
+    for path in [home.path(), home.path().join("below/it")] {
+        let config = SledConfig { if_unreadable: IfUnreadable::MoveAside, ..home.config() };
+        let refusal = SledStore::open(SledConfig { path, ..config }).await.err().unwrap();
+        assert!(refusal.is_mistake());
+        let named = format!("but {} is a file; choose another --store", home.path().display());
+        assert!(refusal.to_string().contains(&named), "{refusal}");
+    }
+    assert_eq!(fs::read(home.path()).unwrap(), b"a file");
 }
 
 #[tokio::test]
