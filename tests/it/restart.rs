@@ -247,6 +247,31 @@ fn a_record_that_cannot_be_understood_is_refused_with_the_way_out_and_the_way_ou
 }
 
 #[test]
+fn a_directory_taken_from_under_the_server_ends_it_and_nothing_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, taken) = (home.path().join("data"), home.path().join("taken"));
+    let server = Server::start(&data);
+    populate(&server, 4);
+    // Not when each was last heard of: heartbeats are kept behind the answer.
+    let before = server.request("GET", VMS, "").ids();
+    std::fs::rename(&data, &taken).unwrap();
+    let body = r#"{"id":"late","name":"n","role":"worker","address":"h","registeredBy":"t"}"#;
+    let status = server.request("POST", VMS, body).status;
+    assert_eq!(status, 503, "it acknowledges into nowhere");
+    let (status, said) = server.wait();
+    assert_eq!(status.code(), Some(70), "{said}");
+    for words in [&data.display().to_string(), "deleted, moved or replaced", "put it back"] {
+        assert!(said.contains(words), "it does not say `{words}`: {said}");
+    }
+    assert!(!data.exists(), "nothing is made in its place");
+    std::fs::rename(&taken, &data).unwrap();
+    let server = Server::start(&data);
+    // The last request was refused with an outcome that nobody knows.
+    server.request("DELETE", &format!("{VMS}/late"), "");
+    assert_eq!(server.request("GET", VMS, "").ids(), before);
+}
+
+#[test]
 fn the_log_says_how_the_store_was_found() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());

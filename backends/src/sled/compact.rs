@@ -68,6 +68,7 @@ impl Writer {
         if disk_bytes <= due_bytes {
             return Ok(());
         }
+        self.check_place()?;
         let compaction = Compaction {
             shared: Arc::clone(shared),
             directory: Arc::clone(&self.directory),
@@ -121,6 +122,7 @@ impl Writer {
         let Some(Copy { to, .. }) = self.copy.take() else { return Err(gone()) };
         to.settle()?;
         let to_bytes = to.disk_bytes()?;
+        self.check_place()?;
         self.directory.stage(name)?;
         if let Err(error) = self.directory.publish() {
             let failure = Failure::from(error);
@@ -175,6 +177,10 @@ impl Compaction {
     }
 
     fn clean_up(&self) -> io::Result<()> {
+        // What stands in this one's place may be somebody else's.
+        if !self.directory.is_in_place()? {
+            return Ok(());
+        }
         match self.directory.current()? {
             Some(current) => self.directory.remove_leftovers(&current),
             None => Ok(()),

@@ -11,6 +11,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ const DATABASE: &str = "sled-";
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 // === impl Directory ===
@@ -50,11 +51,23 @@ impl Directory {
         }
         let sign = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         sign.map_err(failed("writing its LOCK"))?;
-        Ok(Arc::new(Self { path: path.to_owned(), _lock: lock }))
+        Ok(Arc::new(Self { path: path.to_owned(), lock }))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether what is at the path is still this directory, not deleted, moved or replaced.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        let ours = self.lock.metadata()?;
+        match fs::metadata(self.path.join(LOCK)) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 
     /// The name of the database that counts; `None` if there is no `CURRENT` yet.

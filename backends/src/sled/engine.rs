@@ -40,6 +40,11 @@ pub(super) enum Failure {
     Damage(#[from] Damage),
     #[error("sled gave up: {0}")]
     Panic(String),
+    #[error(
+        "its directory was deleted, moved or replaced while it was open; put it back or choose \
+         another --store, and start again"
+    )]
+    Gone,
 }
 
 const RELEASE_CHECKS_MAX: u32 = 5_000;
@@ -197,6 +202,7 @@ impl Failure {
     pub(super) fn farewell(self, path: &Path) -> String {
         let store = format!("the store at {}", path.display());
         match self {
+            Self::Gone => format!("{store} is gone: {self}"),
             Self::Damage(_) | Self::Sled(::sled::Error::Corruption { .. }) => {
                 self.into_open_error(path).to_string()
             }
@@ -210,7 +216,7 @@ impl Failure {
             Self::Io(error) | Self::Sled(::sled::Error::Io(error)) => is_full(error),
             // Sled unwraps some of its writes.
             Self::Panic(said) => said.contains("StorageFull") || said.contains("QuotaExceeded"),
-            Self::Sled(_) | Self::Damage(_) => false,
+            Self::Sled(_) | Self::Damage(_) | Self::Gone => false,
         }
     }
 }

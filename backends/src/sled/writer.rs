@@ -112,6 +112,7 @@ impl Writer {
 
     /// Puts everything to rest.
     pub(super) fn shut(&self) -> Result<(), Failure> {
+        self.check_place()?;
         self.engine.settle()?;
         self.reached.note(self.head.revision, End::Shut)?;
         Ok(self.reached.settle(self.directory.path())?)
@@ -177,6 +178,7 @@ impl Writer {
             rows.put(layout::HEAD_ROW, &head.write());
             self.apply(&rows)?;
             self.engine.sync()?;
+            self.check_place()?;
             self.reached.note(head.revision, End::Open)?;
             self.head = head;
         }
@@ -197,6 +199,7 @@ impl Writer {
             }
         }
         if let Some(mark) = mark {
+            self.check_place()?;
             rows.put(layout::MARK_ROW, &layout::write_mark(mark));
         }
         // Not synced: the contract lets a crash take renewals back.
@@ -232,6 +235,11 @@ impl Writer {
             head.live_bytes += header.live_bytes(&row);
         }
         Ok(Outcome::Done(head.revision))
+    }
+
+    /// Fails if what is written goes where nobody will find it.
+    pub(super) fn check_place(&self) -> Result<(), Failure> {
+        if self.directory.is_in_place()? { Ok(()) } else { Err(Failure::Gone) }
     }
 
     fn apply(&mut self, rows: &Rows) -> Result<(), Failure> {

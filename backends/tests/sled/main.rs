@@ -9,4 +9,5 @@ mod compaction;
 mod damage;
 mod directory;
 mod files;
+mod place;
 mod reached;

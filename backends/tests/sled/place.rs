@@ -1,0 +1,82 @@
+//! A store whose directory is taken from under it stops.
+
+use std::fs;
+
+use backends::sled::SledStore;
+use registry_core::store::Expect::Absent;
+use registry_core::store::{Store, StoreError};
+use registry_core::testkit::fixture::{body, content, done, fill, key, mark, put};
+
+use crate::home::Home;
+
+/// Every way to take a directory away.
+const TAKEN: [fn(&Home); 4] = [
+    |home| fs::remove_dir_all(home.path()).unwrap(),
+    |home| fs::remove_file(home.path().join("LOCK")).unwrap(),
+    |home| fs::rename(home.path(), home.path().with_extension("moved")).unwrap(),
+    |home| {
+        fs::rename(home.path(), home.path().with_extension("moved")).unwrap();
+        fs::create_dir(home.path()).unwrap();
+        fs::write(home.path().join("LOCK"), "1").unwrap();
+    },
+];
+
+async fn taken(take: fn(&Home)) -> (Home, SledStore) {
+    let home = Home::new();
+    let store = home.open().await;
+    done(&store, put(&key("a"), Absent, "")).await;
+    take(&home);
+    (home, store)
+}
+
+/// The store says what happened, and does nothing more.
+async fn gone(home: &Home, store: &SledStore, refused: Result<(), StoreError>) {
+    let Err(StoreError::Broken(reason)) = refused else { panic!("{refused:?}") };
+    let reason = reason.to_string();
+    let path = home.path().display().to_string();
+    for words in [&*path, "deleted, moved or replaced", "put it back", "start again"] {
+        assert!(reason.contains(words), "it does not say {words:?}: {reason}");
+    }
+    let again = store.renew(Vec::new(), None).await;
+    assert!(matches!(again, Err(StoreError::Broken(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_commit_into_nowhere_is_not_confirmed() {
+    for take in TAKEN {
+        let (home, store) = taken(take).await;
+        let refused = store.commit(vec![put(&key("b"), Absent, "")]).await.map(drop);
+        gone(&home, &store, refused).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mark_notices_where_nobody_commits() {
+    for take in TAKEN {
+        let (home, store) = taken(take).await;
+        let refused = store.renew(Vec::new(), Some(mark(1))).await;
+        gone(&home, &store, refused).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clean_end_is_none_where_nothing_is_left() {
+    for take in TAKEN {
+        let (home, store) = taken(take).await;
+        let refused = store.close().await;
+        gone(&home, &store, refused).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_moved_has_everything_that_was_confirmed() {
+    let home = Home::new();
+    let store = home.open().await;
+    fill(&store, (0..100).map(|n| (key(&format!("{n}")), body(500)))).await;
+    let before = content(&store).await;
+    let moved = home.path().with_extension("moved");
+    fs::rename(home.path(), &moved).unwrap();
+    store.close().await.expect_err("it is gone");
+    fs::rename(&moved, home.path()).unwrap();
+    assert_eq!(content(&home.open().await).await, before);
+}
