@@ -8,10 +8,12 @@
 //! PATH/REACHED         the revision that was confirmed last: see `reached`
 //! PATH/sled-000001/    one sled database
 //! ```
+//!
+//! Only the user who runs the server can look into what is made here.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +33,10 @@ pub(super) struct Directory {
     lock: File,
 }
 
+/// Nobody else may look into it.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+
 // === impl Directory ===
 
 impl Directory {
@@ -41,7 +47,7 @@ impl Directory {
             return Err(OpenError::NotADirectory { path: path.to_owned(), file: file.to_owned() });
         }
         create(path).map_err(failed("making its directory"))?;
-        let mut lock = open_own(&path.join(LOCK)).map_err(failed("opening its LOCK"))?;
+        let mut lock = open_private(&path.join(LOCK)).map_err(failed("opening its LOCK"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -101,7 +107,7 @@ impl Directory {
 
     /// Prepares what `CURRENT` will say. Nothing has changed yet.
     pub(super) fn stage(&self, database: &str) -> io::Result<()> {
-        let mut next = open_own(&self.path.join(NEXT))?;
+        let mut next = open_private(&self.path.join(NEXT))?;
         next.set_len(0)?;
         writeln!(next, "{database}")?;
         next.sync_all()
@@ -148,18 +154,20 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file for reading and writing, making it if it is missing.
-pub(super) fn open_own(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).open(path)
+    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)
 }
 
 /// Makes a directory and those above it that are missing, each at rest when this returns.
-fn create(path: &Path) -> io::Result<()> {
+///
+/// One that is there already stays as it is.
+pub(super) fn create(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     create(parent(path))?;
-    fs::create_dir(path)?;
+    DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)?;
     sync_directory(parent(path))
 }
 

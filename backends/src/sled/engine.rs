@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
 
-use super::directory::{Directory, sync_directory};
+use super::directory::{self, Directory, sync_directory};
 use super::layout::Damage;
 use crate::open::{OpenError, is_full};
 
@@ -65,6 +65,8 @@ impl Engine {
             .cache_capacity(cache_bytes)
             // Sled reclaims space only in this thread. Durability does not wait for it.
             .flush_every_ms(Some(500));
+        // Sled's own files say nothing about who may read them, so their directory does.
+        directory::create(&path)?;
         remove_torn_snapshots(&path)?;
         // Sled answers some damaged files with a panic.
         let db = guard(|| Ok(config.open()?))?;
@@ -170,9 +172,6 @@ impl Drop for Engine {
 /// It writes one while it opens, and if it is killed then, it takes the torn one for the latest and
 /// refuses to open ever again. Without it, it reads its log instead.
 fn remove_torn_snapshots(path: &Path) -> io::Result<()> {
-    if !path.is_dir() {
-        return Ok(());
-    }
     for item in fs::read_dir(path)? {
         let item = item?;
         if item.file_name().to_string_lossy().ends_with(".generating") {

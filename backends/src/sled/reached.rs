@@ -18,7 +18,7 @@ use std::path::Path;
 
 use registry_core::Revision;
 
-use super::directory::{Directory, open_own, sync_directory};
+use super::directory::{Directory, open_private, sync_directory};
 use super::engine::Failure;
 use super::layout::Damage;
 
@@ -48,7 +48,7 @@ const REACHED: &str = "REACHED";
 impl Reached {
     /// Opens the file, making an empty one where there is none, and reads what it says.
     pub(super) fn open(directory: &Directory) -> Result<(Self, Option<Note>), Failure> {
-        let mut file = open_own(&directory.path().join(REACHED))?;
+        let mut file = open_private(&directory.path().join(REACHED))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let note = if text.is_empty() { None } else { Some(Note::parse(&text)?) };

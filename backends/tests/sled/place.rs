@@ -1,6 +1,7 @@
-//! A store whose directory is taken from under it stops.
+//! A store whose directory is taken from under it stops, and nobody else can look into one.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use backends::sled::SledStore;
 use registry_core::store::Expect::Absent;
@@ -79,4 +80,30 @@ async fn what_was_moved_has_everything_that_was_confirmed() {
     store.close().await.expect_err("it is gone");
     fs::rename(&moved, home.path()).unwrap();
     assert_eq!(content(&home.open().await).await, before);
+}
+
+#[tokio::test]
+async fn nobody_else_can_look_into_what_is_made() {
+    let home = Home::new();
+    let store = home.open().await;
+    done(&store, put(&key("a"), Absent, "")).await;
+    let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("") & 0o777, 0o700);
+    for name in home.names() {
+        assert_eq!(mode(&name) & 0o077, 0, "{name}");
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_was_there_keeps_its_mode_and_what_is_inside_is_private() {
+    let home = Home::new();
+    fs::create_dir(home.path()).unwrap();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    let _store = home.open().await;
+    let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("") & 0o777, 0o755);
+    for name in home.names() {
+        assert_eq!(mode(&name) & 0o077, 0, "{name}");
+    }
 }
