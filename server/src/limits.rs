@@ -40,6 +40,11 @@ pub const DRAIN_IDLE_LINGER: Duration = Duration::from_millis(250);
 /// what should take no time at all.
 pub const DRAIN_LET_GO: Duration = Duration::from_secs(1);
 
+/// A second SIGTERM or SIGINT that comes sooner after the first is the same wish told twice: a
+/// terminal and `timeout` signal a whole group, and each member passes it on. A person who presses
+/// twice can press a third time.
+pub const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
+
 /// The pause after `accept` failed for lack of file descriptors or memory. Long enough for
 /// connections to end, short enough to be unnoticed.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,14 +1,28 @@
-//! SIGTERM and SIGINT: the first one drains, the second one ends at once.
+//! Signals: the first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reloads.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Both signals, caught from the moment this exists.
+use crate::clock::Stopwatch;
+use crate::limits::SECOND_SIGNAL_AFTER;
+
+/// SIGTERM and SIGINT, caught from the moment this exists.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// SIGHUP, caught from the moment this exists.
+#[derive(Debug)]
+pub struct ReloadSignals(Signal);
+
+/// One of the two signals to stop.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    Terminate,
+    Interrupt,
 }
 
 // === impl StopSignals ===
@@ -22,27 +36,63 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the first signal; from then on the second one ends the process.
+    /// Waits for the first signal; from then on a second one ends the process, unless it follows
+    /// within [`SECOND_SIGNAL_AFTER`].
     pub async fn first(mut self) {
-        let name = match self.next().await {
-            Self::INTERRUPTED => "SIGINT",
-            _ => "SIGTERM",
-        };
-        tracing::info!(signal = name, "stopping; a second signal ends at once");
+        let first = self.next().await.name();
+        let since = Stopwatch::start();
+        tracing::info!(signal = first, "stopping; another signal, after a second, ends at once");
         tokio::spawn(async move {
-            let code = self.next().await;
-            std::process::exit(code);
+            let mut second = self.next().await;
+            while since.elapsed() < SECOND_SIGNAL_AFTER {
+                tracing::debug!(signal = second.name(), "ignored: it came with the first");
+                second = self.next().await;
+            }
+            tracing::warn!(signal = second.name(), "a second signal: ending without draining");
+            std::process::exit(second.code());
         });
     }
 
-    // As a shell reports a process that died of the signal: 128 and its number.
-    const INTERRUPTED: i32 = 130;
-    const TERMINATED: i32 = 143;
-
-    async fn next(&mut self) -> i32 {
+    async fn next(&mut self) -> Stop {
         tokio::select! {
-            _ = self.terminate.recv() => Self::TERMINATED,
-            _ = self.interrupt.recv() => Self::INTERRUPTED,
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.interrupt.recv() => Stop::Interrupt,
+        }
+    }
+}
+
+// === impl ReloadSignals ===
+
+impl ReloadSignals {
+    /// Starts to catch: without that SIGHUP ends a process.
+    pub fn catch() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Calls `reload` for each signal, where it may take its time over files.
+    pub async fn each(mut self, reload: impl Fn() + Clone + Send + 'static) {
+        while self.0.recv().await.is_some() {
+            // If it panics, the panic hook has told, and the next signal tries again.
+            let _panicked = tokio::task::spawn_blocking(reload.clone()).await;
+        }
+    }
+}
+
+// === impl Stop ===
+
+impl Stop {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+
+    /// As a shell reports a process that died of it: 128 and its number.
+    fn code(self) -> i32 {
+        match self {
+            Self::Terminate => 143,
+            Self::Interrupt => 130,
         }
     }
 }

@@ -18,6 +18,8 @@ const THOUGHT: Duration = Duration::from_millis(40);
 /// An idle connection may be closed after a moment (`DRAIN_IDLE_LINGER`, 250 ms). A client that was
 /// held up for so long before it sent has no claim on an answer.
 const HELD_UP: Duration = Duration::from_millis(200);
+/// A second signal that comes sooner is the first once more (`SECOND_SIGNAL_AFTER`).
+const TOO_SOON: Duration = Duration::from_secs(1);
 /// What `--drain-seconds` is unless something is said, and some.
 const IN_TIME: Duration = Duration::from_secs(12);
 
@@ -163,7 +165,7 @@ fn open_request(server: &Server) -> (Connection, &'static str) {
 fn stopping(server: &Server, signal: &str) {
     server.signal(signal);
     wait::until("the server to say that it stops", || {
-        server.log().contains("a second signal ends at once").then_some(())
+        server.log().contains("ends at once").then_some(())
     });
 }
 
@@ -218,19 +220,42 @@ fn an_idle_connection_does_not_hold_the_end_up() {
 
 #[test]
 fn a_second_signal_ends_at_once_with_the_code_of_a_process_that_died_of_it() {
-    for (first, second, code) in
-        [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130), ("INT", "TERM", 143)]
-    {
-        let data = tempfile::tempdir().unwrap();
-        let server = Server::start(data.path());
+    let case = |first: &str, second: &str, code: i32| {
+        let server = Setup::stored("memory:").start();
         let (_connection, _) = open_request(&server);
+        let started = Instant::now();
         stopping(&server, first);
+        wait::elapsed(started, TOO_SOON);
+        wait::elapsed(Instant::now(), Duration::from_millis(200));
         let signalled = Instant::now();
         server.signal(second);
         let (status, log) = server.wait();
         assert_eq!(status.code(), Some(code), "SIG{first}, SIG{second}: {log}");
+        assert!(log.contains(&format!("signal=\"SIG{second}\"")), "{log}");
+        assert!(log.contains("a second signal"), "{log}");
         assert!(signalled.elapsed() < Duration::from_secs(3), "{:?}", signalled.elapsed());
+    };
+    std::thread::scope(|scope| {
+        for (first, second, code) in
+            [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130), ("INT", "TERM", 143)]
+        {
+            scope.spawn(move || case(first, second, code));
+        }
+    });
+}
+
+#[test]
+fn a_signal_that_comes_with_the_first_is_the_same_wish() {
+    let server = Setup::stored("memory:").start();
+    let (mut connection, rest) = open_request(&server);
+    stopping(&server, "TERM");
+    for again in ["TERM", "INT"] {
+        server.signal(again);
     }
+    connection.send(rest.as_bytes()).unwrap();
+    assert_eq!(connection.receive("POST").unwrap().status, 201);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
 }
 
 #[test]
