@@ -8,6 +8,7 @@ use crate::dialect::Doors;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::tls::Tls;
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -27,6 +28,8 @@ pub struct App {
     pub auth: Auth,
     /// Whom each dialect lets in without a token.
     pub doors: Doors,
+    /// What connections are encrypted with; without it they are in cleartext.
+    pub tls: Option<Tls>,
     /// What a request may cost.
     pub limits: Limits,
     /// Where the server stands between start and end.
@@ -48,7 +51,12 @@ impl App {
         metrics: Metrics,
     ) -> Self {
         let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
-        Self { registry, auth, doors, limits, lifecycle, metrics, uptime }
+        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, uptime }
+    }
+
+    /// The same, with this on its connections.
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 }
 

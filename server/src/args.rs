@@ -53,6 +53,15 @@ pub struct ServeFlags {
     /// Listen beyond this machine although no token is set.
     #[arg(long)]
     insecure_no_auth: bool,
+    /// The server's certificate, PEM; with it and its key the port speaks TLS.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The key of that certificate.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Certificates that vouch for clients, who then need one of theirs.
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<String>,
     /// Who may call /v1 once a token is set: token, open-reads, open, off [default: token].
     #[arg(long, value_name = "DOOR")]
     dialect_native: Option<String>,
@@ -148,6 +157,9 @@ impl ServeFlags {
             Key::TokenFile => self.token_file.clone(),
             Key::InsecureNoAuth if self.insecure_no_auth => vec!["true".to_string()],
             Key::InsecureNoAuth => Vec::new(),
+            Key::TlsCert => one(&self.tls_cert),
+            Key::TlsKey => one(&self.tls_key),
+            Key::TlsClientCa => one(&self.tls_client_ca),
             Key::DialectNative => one(&self.dialect_native),
             Key::DialectVers => one(&self.dialect_vers),
             Key::DialectRunspec => one(&self.dialect_runspec),
@@ -178,6 +190,8 @@ Examples:
       listens on 127.0.0.1:3000 and keeps its records in ./data
   rolecall --listen 0.0.0.0:3000 --store sled:/var/lib/rolecall --token-file /etc/rolecall/tokens
       serves other machines, which need one of the tokens
+  rolecall --listen 0.0.0.0:3443 --token-file tokens --tls-cert cert.pem --tls-key key.pem
+      the same, encrypted; SIGHUP reads certificate and key again
   rolecall --store memory: --listen 127.0.0.1:0
       forgets everything at its end; on a free port, which the first line tells
   rolecall --print-config > rolecall.toml

@@ -11,6 +11,7 @@ use crate::auth::{Secret, TokenSources};
 use crate::dialect::Doors;
 use crate::limits::Limits;
 pub use crate::settings::Key;
+use crate::tls::TlsFiles;
 
 /// The environment, handed in from outside so that tests need not change their own.
 pub type Environment = BTreeMap<String, String>;
@@ -26,6 +27,8 @@ pub struct Config {
     pub tokens: TokenSources,
     /// Whom each dialect lets in without a token.
     pub doors: Doors,
+    /// What to encrypt connections with.
+    pub tls: Option<TlsFiles>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -88,6 +91,17 @@ pub enum ConfigError {
         /// What is expected.
         wanted: &'static str,
     },
+    /// Half of TLS.
+    #[error(
+        "{given} is set and {missing} is not: TLS needs a certificate and its key; set both, or \
+         none of the tls_… for plain HTTP"
+    )]
+    HalfOfTls {
+        /// Who gave what there is.
+        given: String,
+        /// What there is not.
+        missing: &'static str,
+    },
     /// Open to the network without a token.
     #[error(
         "{listen} is open to other machines and no token is set; set one (ROLECALL_TOKEN_FILE, \
@@ -110,7 +124,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let file = crate::file::read(file.unwrap_or_default())?;
         let given = Key::ALL.map(|key| find(key, flags, environment, &file));
-        let [listen, store, token_file, insecure, rest @ ..] = &given;
+        let [listen, store, token_file, insecure, cert, key, client_ca, rest @ ..] = &given;
         let [native, vers, runspec, optiinfra, metrics, log_format, log, limits @ ..] = rest;
         let door =
             |given: &Given| given.one(|text| text.parse().ok(), "token, open-reads, open or off");
@@ -126,6 +140,7 @@ impl Config {
                 [door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?],
                 door(metrics)?,
             ),
+            tls: tls_of(cert, key, client_ca)?,
             log_format: log_format.one(log_format_of, "text or json")?,
             log: log.one(log_filter_of, "a log filter like info or info,access=warn")?,
             limits: limits_of(limits)?,
@@ -133,7 +148,7 @@ impl Config {
             given: given.to_vec(),
         };
         let insecure = insecure.one(switch_of, "true or false")?;
-        config.guarded(insecure)
+        config.guarded(insecure).map(Self::warned)
     }
 
     /// Refuses to be open to the network by accident.
@@ -148,6 +163,19 @@ impl Config {
             }
             _ => Ok(self),
         }
+    }
+
+    /// Warns of tokens that everybody on the way can read.
+    fn warned(mut self) -> Self {
+        let is_far = !self.listen.ip().to_canonical().is_loopback();
+        if is_far && self.tls.is_none() && !self.tokens.is_empty() {
+            self.warnings.push(format!(
+                "tokens travel in clear text to {}: set tls_cert and tls_key, or let a proxy \
+                 speak TLS in front of it",
+                self.listen
+            ));
+        }
+        self
     }
 }
 
@@ -196,6 +224,22 @@ fn tokens_of(environment: &Environment) -> Vec<(&'static str, Secret)> {
     crate::environment::TOKEN_VARIABLES.into_iter().filter_map(token).collect()
 }
 
+fn tls_of(cert: &Given, key: &Given, ca: &Given) -> Result<Option<TlsFiles>, ConfigError> {
+    let half = |given: &Given, missing: Key| {
+        let given = given.origin.of(given.key);
+        Err(ConfigError::HalfOfTls { given, missing: missing.name() })
+    };
+    match (cert.file(), key.file(), ca.file()) {
+        (Some(certificate), Some(key), client_ca) => {
+            Ok(Some(TlsFiles { certificate, key, client_ca }))
+        }
+        (Some(_), None, _) => half(cert, Key::TlsKey),
+        (None, Some(_), _) => half(key, Key::TlsCert),
+        (None, None, Some(_)) => half(ca, Key::TlsCert),
+        (None, None, None) => Ok(None),
+    }
+}
+
 fn limits_of(given: &[Given]) -> Result<Limits, ConfigError> {
     let mut limits = Limits::default();
     for setting in given {
@@ -220,6 +264,7 @@ fn limits_of(given: &[Given]) -> Result<Limits, ConfigError> {
     }
     // A slow client must be told apart from a slow store also when the operator shortens one.
     limits.body_read = limits.body_read.min(limits.request * 2 / 3);
+    limits.handshake = limits.handshake.min(limits.idle);
     Ok(limits)
 }
 
@@ -269,6 +314,12 @@ impl Given {
             value: without_password(&text),
             wanted,
         })
+    }
+
+    /// The file it names, if it names any.
+    fn file(&self) -> Option<PathBuf> {
+        let path = self.values.join(",");
+        (!path.is_empty()).then(|| PathBuf::from(path))
     }
 
     fn seconds(&self, range: std::ops::RangeInclusive<u64>) -> Result<Duration, ConfigError> {

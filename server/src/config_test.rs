@@ -77,6 +77,38 @@ fn beyond_loopback_a_token_or_a_clear_word_is_needed() {
 }
 
 #[test]
+fn tokens_beyond_loopback_want_tls_and_tls_wants_all_of_its_files() {
+    let tls = "--tls-cert c --tls-key k";
+    let token = ("ROLECALL_TOKEN", "t");
+    for (flags, environment, warned) in [
+        ("--listen 0.0.0.0:1", &[token][..], true),
+        ("--listen 0.0.0.0:1 --token-file f", &[], true),
+        ("--listen 127.0.0.1:1", &[token], false),
+        ("--listen 0.0.0.0:1 --insecure-no-auth", &[], false),
+        (&format!("--listen 0.0.0.0:1 {tls}"), &[token], false),
+    ] {
+        let warnings = resolve(flags, environment, "").unwrap().warnings;
+        let found = warnings.iter().filter(|warning| warning.contains("clear text")).count();
+        assert_eq!(found, usize::from(warned), "{flags}: {warnings:?}");
+    }
+    let (cert, key) = (("ROLECALL_TLS_CERT", "c"), "tls_key = 'k'");
+    let files = resolve("--tls-client-ca ca", &[cert], key).unwrap().tls.unwrap();
+    assert_eq!(files.client_ca, Some(PathBuf::from("ca")));
+    assert_eq!(resolve("", &[], "tls_cert = ''").unwrap().tls, None);
+    for (flags, environment, file, expected) in [
+        ("--tls-cert c", &[][..], "", "flag --tls-cert is set and tls_key is not"),
+        ("", &[cert], "", "environment ROLECALL_TLS_CERT is set and tls_key is not"),
+        ("", &[], key, "tls_key (file) is set and tls_cert is not"),
+        ("--tls-client-ca ca", &[], "", "flag --tls-client-ca is set and tls_cert is not"),
+    ] {
+        let error = refusal(flags, environment, file);
+        assert!(error.contains(expected), "{error}");
+    }
+    let hasty = resolve("--idle-seconds 2", &[], "").unwrap().limits;
+    assert_eq!(hasty.handshake, hasty.idle);
+}
+
+#[test]
 fn a_refusal_names_who_gave_what() {
     for (flags, environment, file, expected) in [
         ("--listen 3000", &[][..], "", "flag --listen: `3000` is not an address"),

@@ -11,16 +11,19 @@ pub mod exit;
 mod file;
 pub mod logging;
 pub mod print;
+pub mod reload;
 mod settings;
 pub mod signal;
 
 pub mod bind;
 mod clock;
+mod connection;
 pub mod lifecycle;
 pub mod limits;
 pub mod listen;
 mod log_budget;
 pub mod metrics;
+pub mod tls;
 
 mod access_log;
 mod admin;
@@ -43,4 +46,5 @@ mod timestamp;
 pub use app::App;
 pub use bind::bind;
 pub use listen::{Drained, listen as serve};
+pub use reload::reload;
 pub use stack::stack;

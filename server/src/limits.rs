@@ -36,6 +36,10 @@ pub const UNREAD_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// `connection: close`. Idle connections delay the end by this much and no more.
 pub const DRAIN_IDLE_LINGER: Duration = Duration::from_millis(250);
 
+/// The same for a TLS handshake: it is two round trips, and the request comes after it. Who does
+/// not finish it in that time has not sent a request that could be lost.
+pub const DRAIN_HANDSHAKE_LINGER: Duration = Duration::from_millis(500);
+
 /// How long dropped connections may take to be gone. They only have to let go; this is a bound on
 /// what should take no time at all.
 pub const DRAIN_LET_GO: Duration = Duration::from_secs(1);
@@ -48,6 +52,36 @@ pub const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// The pause after `accept` failed for lack of file descriptors or memory. Long enough for
 /// connections to end, short enough to be unnoticed.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Requests that may be open at one time on one connection of HTTP/2. RFC 9113 advises against less
+/// than 100, and each may hold a body, so that there are no more.
+pub const H2_STREAMS_MAX: u32 = 100;
+
+/// Bytes of one body that an HTTP/2 client may send ahead of our reading: the protocol's own
+/// beginning, and more than a record. A body of the largest size takes sixteen round trips.
+pub const H2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// The same for all bodies of a connection: four at full speed. hyper's own 1 MiB, times ten
+/// thousand connections, would be 10 GB.
+pub const H2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Bytes of one answer that wait in HTTP/2 for a client to make room: as many as for HTTP/1.
+pub const H2_SEND_BUFFER_BYTES_MAX: usize = CONNECTION_BUFFER_BYTES_MAX;
+
+/// How often an HTTP/2 connection is asked whether somebody is there. Rarely enough to be nothing
+/// beside heartbeats, and often enough for routers that forget silent connections after a minute.
+pub const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long the answer to that may take. A slow network takes a second, a dead one for ever.
+pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Requests that an HTTP/2 client may have taken back before we looked at them. Beyond, the
+/// connection ends: to send and take back without end costs a client nothing, and us everything.
+pub const H2_RESET_STREAMS_MAX: usize = 20;
+
+/// Requests against the protocol for which one HTTP/2 connection is forgiven; then it ends. As
+/// many as may be open, so that one mistake in each is no attack.
+pub const H2_REFUSED_STREAMS_MAX: usize = H2_STREAMS_MAX as usize;
 
 /// Deepest nesting of a JSON body; serde_json draws the same line. Each level is a stack frame.
 pub const JSON_DEPTH_MAX: usize = 128;
@@ -104,6 +138,9 @@ pub struct Limits {
     /// How long a client may take to send a request's headers, and may stay idle between two
     /// requests. Heartbeats every ten seconds keep their connection.
     pub idle: Duration,
+    /// How long a client may take for the TLS handshake: two round trips and a signature. Never
+    /// longer than `idle`, which is about the same wait.
+    pub handshake: Duration,
     /// How long a client may take to send a request's body, then 408. Shorter than `request`, so
     /// that a slow client is told apart from a slow store.
     pub body_read: Duration,
@@ -121,6 +158,7 @@ impl Default for Limits {
             body_bytes_max: 1024 * 1024,
             connections_max: 10_000,
             idle: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
             drain: Duration::from_secs(10),
@@ -133,5 +171,6 @@ const _: () = {
     assert!(TARGET_BYTES_MAX < HEADER_BYTES_MAX, "414 must come before 431");
     assert!(HEADER_BYTES_MAX < CONNECTION_BUFFER_BYTES_MAX, "431 must come before a full buffer");
     assert!(HEADER_COUNT_MAX <= 100, "above 100 hyper allocates for each request");
+    assert!(DRAIN_HANDSHAKE_LINGER.as_millis() < DRAIN_LET_GO.as_millis(), "or it is not let go");
     assert!(HEADER_BYTES_MAX <= u16::MAX as usize, "segment ends are kept as u16");
 };

@@ -1,31 +1,28 @@
-//! Accepts connections, speaks HTTP/1 on each, and ends without failing a request it accepted.
+//! Accepts connections, and ends without failing a request that was accepted.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, timeout_at};
 use tower::Service;
 
 use crate::app::App;
 use crate::body::Body;
 use crate::clock::deadline_after;
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::connection::{Protocols, converse};
+use crate::lifecycle::Phase;
 use crate::limits::{
-    ACCEPT_PAUSE, CONNECTION_BUFFER_BYTES_MAX, DRAIN_IDLE_LINGER, DRAIN_LET_GO, HEADER_BYTES_MAX,
-    HEADER_COUNT_MAX, REFUSAL_LOG_LINES_PER_SECOND_MAX, UNREAD_ANSWER_TIMEOUT,
+    ACCEPT_PAUSE, DRAIN_IDLE_LINGER, DRAIN_LET_GO, REFUSAL_LOG_LINES_PER_SECOND_MAX,
+    UNREAD_ANSWER_TIMEOUT,
 };
 use crate::log_budget::LogBudget;
 
@@ -51,7 +48,7 @@ pub trait Answering:
 struct Listening<N> {
     app: Arc<App>,
     new_service: N,
-    http: http1::Builder,
+    protocols: Arc<Protocols>,
     free: Arc<Semaphore>,
     accepted: AtomicU64,
     complaints: LogBudget,
@@ -72,7 +69,7 @@ pub async fn listen<S: Answering>(
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let listening = Listening {
-        http: http(&app),
+        protocols: Arc::new(Protocols::new(&app.limits)),
         free: Arc::new(Semaphore::new(app.limits.connections_max)),
         accepted: AtomicU64::new(0),
         complaints: LogBudget::per_second(REFUSAL_LOG_LINES_PER_SECOND_MAX),
@@ -86,22 +83,6 @@ pub async fn listen<S: Answering>(
         never = listening.accept_for_ever(&listener) => match never {},
     }
     listening.drain(listener).await
-}
-
-/// HTTP/1 and nothing else: hyper-util's protocol sniffing has no timeout, so that a silent
-/// connection would stay for ever.
-fn http(app: &App) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()) // without it the next line panics
-        .header_read_timeout(app.limits.idle)
-        .max_headers(HEADER_COUNT_MAX)
-        .max_header_size(HEADER_BYTES_MAX)
-        .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
-        .keep_alive(true)
-        // Not for more speed with pipelining: with it hyper 1.12 withholds an answer while any byte
-        // of a next request is there, and loses every 400 and 431 of its own. A test shows it.
-        .pipeline_flush(false);
-    http
 }
 
 // === impl Answering ===
@@ -143,12 +124,12 @@ impl<S: Answering, N: Fn(SocketAddr) -> S> Listening<N> {
     fn begin(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         tune(&stream);
-        let (http, app) = (self.http.clone(), Arc::clone(&self.app));
+        let (protocols, app) = (Arc::clone(&self.protocols), Arc::clone(&self.app));
         let service = (self.new_service)(peer);
         // From here on, not from when the task first runs: a drain counts it.
         let phase = app.lifecycle.watch();
         tokio::spawn(async move {
-            converse(&http, stream, service, &app.lifecycle, phase).await;
+            converse(&protocols, stream, service, &app, phase).await;
             drop(permit);
         });
     }
@@ -239,35 +220,6 @@ fn tune(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_ANSWER_TIMEOUT));
-}
-
-/// One connection, from its first byte to its last.
-async fn converse(
-    http: &http1::Builder,
-    stream: TcpStream,
-    service: impl Answering,
-    lifecycle: &Lifecycle,
-    mut phase: watch::Receiver<Phase>,
-) {
-    let service = TowerToHyperService::new(service);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // In each stage the connection is polled first: what has arrived is served before it ends.
-    // How it ended is no news: clients hang up, time out and talk nonsense all day long.
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = lifecycle.reached(Phase::Draining, &mut phase) => {}
-    }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = sleep(DRAIN_IDLE_LINGER) => connection.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => {}
-        () = lifecycle.reached(Phase::Over, &mut phase) => {}
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use rolecall::config::{Config, Environment, without_password};
 use rolecall::dialect::Dialect;
 use rolecall::exit::{Code, Failure};
 use rolecall::metrics::{Metrics, Timed, Timing};
-use rolecall::signal::StopSignals;
-use rolecall::{App, bind, dialect, environment, logging, print, serve, stack};
+use rolecall::signal::{ReloadSignals, StopSignals};
+use rolecall::tls::Tls;
+use rolecall::{App, bind, dialect, environment, logging, print, reload, serve, stack};
 
 fn main() -> ExitCode {
     let flags = match args::parse(std::env::args_os()) {
@@ -44,19 +45,22 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
         let _ = stdout().write_all(print::print(&config, &auth).as_bytes());
         return Ok(());
     }
+    let tls = config.tls.clone().map(Tls::open).transpose().map_err(|error| wrong(&error))?;
     logging::install(&config, &environment);
-    for warning in config.warnings.iter().chain(&auth.warnings()) {
+    let of_tls = tls.as_ref().map(Tls::warnings).unwrap_or_default();
+    for warning in config.warnings.iter().chain(&auth.warnings()).chain(&of_tls) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
-    runtime.block_on(start(&config, auth))
+    runtime.block_on(start(&config, auth, tls))
 }
 
-async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
+async fn start(config: &Config, auth: Auth, tls: Option<Tls>) -> Result<(), Failure> {
     // Signals first, so that one during a long recovery is not lost; then the address, so that a
     // second server stops here before it touches the store.
     let signals = StopSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
+    let reloads = ReloadSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
     let listener = bind(config.listen).map_err(|error| Failure::new(error.code(), error))?;
     let address = listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
     let store = backends::open(&config.store).await;
@@ -88,7 +92,10 @@ async fn start(config: &Config, auth: Auth) -> Result<(), Failure> {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let driver = tokio::spawn(driver.run(async { stopped.await.unwrap_or(()) }));
     let (doors, limits) = (config.doors.clone(), config.limits.clone());
-    let app = Arc::new(App::new(registry.clone(), auth, doors, limits, Metrics::new(timing)));
+    let app = App::new(registry.clone(), auth, doors, limits, Metrics::new(timing));
+    let app = Arc::new(app.with_tls(tls));
+    let reloaded = Arc::clone(&app);
+    tokio::spawn(reloads.each(move || reload(&reloaded)));
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
@@ -122,7 +129,8 @@ fn greet(config: &Config, auth: &Auth, address: std::net::SocketAddr) {
             callers.push_str(&format!("; {} is {door}", dialect.as_str()));
         }
     }
-    let lines = format!("listening on http://{address}\nrecords rest in {store}\n{callers}\n");
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let lines = format!("listening on {scheme}://{address}\nrecords rest in {store}\n{callers}\n");
     let _ = stdout().write_all(lines.as_bytes()).and_then(|()| stdout().flush());
 }
 

@@ -8,6 +8,9 @@ pub enum Key {
     Store,
     TokenFile,
     InsecureNoAuth,
+    TlsCert,
+    TlsKey,
+    TlsClientCa,
     DialectNative,
     DialectVers,
     DialectRunspec,
@@ -47,6 +50,19 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
         "insecure_no_auth",
         "false",
         "Listen beyond this machine although no token is set.",
+    ),
+    (
+        Key::TlsCert,
+        "tls_cert",
+        "\"\"",
+        "The server's certificate and those above it, PEM. SIGHUP reads the files again.",
+    ),
+    (Key::TlsKey, "tls_key", "\"\"", "The key of that certificate, PEM, no passphrase."),
+    (
+        Key::TlsClientCa,
+        "tls_client_ca",
+        "\"\"",
+        "Who vouches for clients, PEM. With it a client needs a certificate of theirs.",
     ),
     (
         Key::DialectNative,
@@ -116,11 +132,14 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
 
 impl Key {
     /// Every setting, in the order in which they are printed.
-    pub const ALL: [Key; 16] = [
+    pub const ALL: [Key; 19] = [
         Key::Listen,
         Key::Store,
         Key::TokenFile,
         Key::InsecureNoAuth,
+        Key::TlsCert,
+        Key::TlsKey,
+        Key::TlsClientCa,
         Key::DialectNative,
         Key::DialectVers,
         Key::DialectRunspec,

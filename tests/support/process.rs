@@ -28,8 +28,8 @@ pub struct Setup {
     command: Command,
 }
 
-/// What the first line of a server says before its address.
-const GREETING: &str = "listening on http://";
+/// What the first line of a server says before its address, and what TLS makes of it.
+const GREETINGS: [&str; 2] = ["listening on http://", "listening on https://"];
 
 // === impl Setup ===
 
@@ -87,9 +87,9 @@ impl Setup {
                 panic!("the server ended with {status}: {}", process.said());
             }
             let said = process.said();
-            let at = said.find(GREETING)? + GREETING.len();
-            let address = said[at..].split_whitespace().next()?;
-            said[at..].contains('\n').then(|| address.parse().ok())?
+            let greeted = |greeting| said.split_once(greeting).map(|(_, rest)| rest);
+            let (address, _) = GREETINGS.into_iter().find_map(greeted)?.split_once('\n')?;
+            address.parse().ok()
         });
         Server { process, address }
     }

@@ -121,12 +121,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<(Secret, Holder)>, TokenFileError>
 }
 
 #[cfg(unix)]
-pub(super) fn is_readable_by_others(path: &Path) -> bool {
+pub(crate) fn is_readable_by_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_readable_by_others(_: &Path) -> bool {
+pub(crate) fn is_readable_by_others(_: &Path) -> bool {
     false
 }
