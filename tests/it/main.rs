@@ -16,4 +16,5 @@ mod restart;
 mod staleness;
 mod start;
 mod tidy;
+mod tls;
 mod watch;
