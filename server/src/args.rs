@@ -1,6 +1,7 @@
 //! The command line, on one page.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
@@ -32,6 +33,31 @@ enum Command {
     /// Run the server; this is the default command.
     #[command(after_help = after_help())]
     Serve(ServeFlags),
+    /// Open the address, then become COMMAND with the listening socket as its standard input.
+    ///
+    /// For a launcher that lets servers come and go (LISTEN_FDS) while nobody who connects is
+    /// turned away. Where systemd runs, a socket unit does this.
+    Hold(HoldFlags),
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Order {
+    /// Run the server.
+    Serve(Box<ServeFlags>),
+    /// Hold an address for servers that come and go.
+    Hold(HoldFlags),
+}
+
+/// The flags of `hold`.
+#[derive(Debug, Args)]
+pub struct HoldFlags {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// What to become.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
 }
 
 /// The flags of `serve`. Values stay text here: flag, environment and file are read by one rule,
@@ -112,11 +138,12 @@ pub struct Detour {
 /// Reads the command line, the program's name first.
 ///
 /// Fails when it is wrong, or asks for help or for the version.
-pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<ServeFlags, Detour> {
+pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Order, Detour> {
     let surface = Surface::try_parse_from(line).map_err(|error| Detour { error })?;
     Ok(match surface.command {
-        Some(Command::Serve(flags)) => flags,
-        None => surface.serve,
+        Some(Command::Serve(flags)) => Order::Serve(Box::new(flags)),
+        Some(Command::Hold(flags)) => Order::Hold(flags),
+        None => Order::Serve(Box::new(surface.serve)),
     })
 }
 
@@ -208,7 +235,10 @@ mod tests {
     use super::*;
 
     fn flags(line: &str) -> Result<ServeFlags, Detour> {
-        parse(line.split_whitespace().map(OsString::from))
+        match parse(line.split_whitespace().map(OsString::from))? {
+            Order::Serve(flags) => Ok(*flags),
+            Order::Hold(flags) => panic!("not to serve: {flags:?}"),
+        }
     }
 
     #[test]
@@ -238,6 +268,8 @@ mod tests {
             ("rolecall --token abc", true),
             ("rolecall serv", true),
             ("rolecall --listen", true),
+            ("rolecall hold --listen 127.0.0.1:1", true),
+            ("rolecall hold -- sh", true),
         ] {
             assert_eq!(flags(line).unwrap_err().is_mistake(), mistake, "{line}");
         }

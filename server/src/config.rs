@@ -37,6 +37,8 @@ pub struct Config {
     pub limits: Limits,
     /// What an operator should know, to be logged once logging works.
     pub warnings: Vec<String>,
+    /// Whether anybody may call although other machines can.
+    insecure: bool,
     /// Each setting as given, for [`crate::print`].
     pub(crate) given: Vec<Given>,
 }
@@ -145,20 +147,28 @@ impl Config {
             log: log.one(log_filter_of, "a log filter like info or info,access=warn")?,
             limits: limits_of(limits)?,
             warnings: crate::environment::warnings(environment),
+            insecure: insecure.one(switch_of, "true or false")?,
             given: given.to_vec(),
         };
-        let insecure = insecure.one(switch_of, "true or false")?;
-        config.guarded(insecure).map(Self::warned)
+        config.guarded().map(Self::warned)
+    }
+
+    /// The same, but with a socket that somebody else has opened at this address.
+    pub fn listening_on(mut self, address: SocketAddr) -> Result<Self, ConfigError> {
+        self.listen = address;
+        self.guarded()
     }
 
     /// Refuses to be open to the network by accident.
-    fn guarded(mut self, insecure: bool) -> Result<Self, ConfigError> {
+    fn guarded(mut self) -> Result<Self, ConfigError> {
         let is_local = self.listen.ip().to_canonical().is_loopback();
-        match (self.tokens.is_empty(), insecure) {
+        match (self.tokens.is_empty(), self.insecure) {
             (true, false) if !is_local => Err(ConfigError::OpenToAll { listen: self.listen }),
             (false, true) => {
                 let warning = "insecure_no_auth has no effect: a token is set, and is required";
-                self.warnings.push(warning.to_string());
+                if !self.warnings.iter().any(|known| known == warning) {
+                    self.warnings.push(warning.to_string());
+                }
                 Ok(self)
             }
             _ => Ok(self),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::*;
+use crate::args::Order;
 use crate::auth::Auth;
 use crate::print::print;
 
@@ -10,6 +11,7 @@ fn resolve(flags: &str, environment: &[(&str, &str)], file: &str) -> Result<Conf
     let line = ["rolecall"].into_iter().chain(flags.split_whitespace()).map(OsString::from);
     let flags = crate::args::parse(line).unwrap();
     let text = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    let Order::Serve(flags) = flags else { panic!("not to serve") };
     Config::resolve(&flags, &environment.iter().map(text).collect(), Some(file))
 }
 

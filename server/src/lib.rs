@@ -9,6 +9,7 @@ pub mod config;
 pub mod environment;
 pub mod exit;
 mod file;
+pub mod hold;
 pub mod logging;
 pub mod print;
 pub mod reload;
@@ -44,7 +45,7 @@ mod timeout;
 mod timestamp;
 
 pub use app::App;
-pub use bind::bind;
+pub use bind::{Gate, bind};
 pub use listen::{Drained, listen as serve};
 pub use reload::reload;
 pub use stack::stack;

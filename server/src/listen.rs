@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout, timeout_at};
 use tower::Service;
 
 use crate::app::App;
+use crate::bind::{Gate, Tenure};
 use crate::body::Body;
 use crate::clock::deadline_after;
 use crate::connection::{Protocols, converse};
@@ -54,16 +55,17 @@ struct Listening<N> {
     complaints: LogBudget,
 }
 
-/// Accepts on `listener` until `shutdown`, then drains.
+/// Accepts on the gate until `shutdown`, then drains.
 ///
 /// Each connection is answered by a service of its own, which `new_service` makes for its peer.
 ///
 /// The end, in order: what the kernel has queued is accepted; the address is given up; for a
 /// moment ([`DRAIN_IDLE_LINGER`]) open connections may still send the request that is already on
 /// its way; from the signal on each answer closes its connection; then idle connections are
-/// closed; after `limits.drain` whatever is left is dropped.
+/// closed; after `limits.drain` whatever is left is dropped. A socket that is lent to us is only
+/// let go: whoever accepts from it after us answers those who wait.
 pub async fn listen<S: Answering>(
-    listener: TcpListener,
+    gate: Gate,
     app: Arc<App>,
     new_service: impl Fn(SocketAddr) -> S,
     shutdown: impl Future<Output = ()>,
@@ -80,9 +82,9 @@ pub async fn listen<S: Answering>(
     tokio::select! {
         biased;
         () = shutdown => {}
-        never = listening.accept_for_ever(&listener) => match never {},
+        never = listening.accept_for_ever(&gate.listener) => match never {},
     }
-    listening.drain(listener).await
+    listening.drain(gate).await
 }
 
 // === impl Answering ===
@@ -148,11 +150,16 @@ impl<S: Answering, N: Fn(SocketAddr) -> S> Listening<N> {
         sleep(ACCEPT_PAUSE).await;
     }
 
-    async fn drain(self, listener: TcpListener) -> Drained {
+    async fn drain(self, gate: Gate) -> Drained {
         let lifecycle = &self.app.lifecycle;
         let deadline = deadline_after(self.app.limits.drain);
         lifecycle.advance(Phase::Draining);
-        let _late = timeout_at(deadline, self.accept_queued(listener)).await;
+        match gate.tenure {
+            Tenure::Own => {
+                let _late = timeout_at(deadline, self.accept_queued(gate.listener)).await;
+            }
+            Tenure::Lent => drop(gate.listener),
+        }
         let _late = timeout_at(deadline, lifecycle.unwatched()).await;
         let dropped = lifecycle.watchers() as u64;
         lifecycle.advance(Phase::Over);

@@ -26,8 +26,11 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits, tokens: &[&str]) -> Self {
-        let listener = crate::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::behind(crate::bind("127.0.0.1:0".parse().unwrap()).unwrap(), limits, tokens).await
+    }
+
+    async fn behind(gate: Gate, limits: Limits, tokens: &[&str]) -> Self {
+        let address = gate.listener.local_addr().unwrap();
         let environment = tokens.iter().map(|token| ("TOKEN", Secret::new(token).unwrap()));
         let sources = TokenSources { environment: environment.collect(), files: vec![] };
         let app = Arc::new(App::new(
@@ -41,7 +44,7 @@ impl Server {
         let shutdown = async move { stopped.await.unwrap_or(()) };
         let shared = Arc::clone(&app);
         let new_service = move |peer| stack(Arc::clone(&shared), peer);
-        let ended = tokio::spawn(listen(listener, app, new_service, shutdown));
+        let ended = tokio::spawn(listen(gate, app, new_service, shutdown));
         Self { address, stop: Some(stop), ended }
     }
 
@@ -266,6 +269,32 @@ async fn stopping_under_load_fails_no_request() {
         for client in clients {
             client.await.unwrap();
         }
+    }
+}
+
+/// One server after the other accepts from a socket that somebody else holds: who connects in
+/// between waits in its queue, and is answered by the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_one_server_takes_over_from_the_other_and_nobody_is_refused() {
+    let held = crate::bind::open("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
+    let answered = Arc::new(AtomicU64::new(0));
+    let client = |n| client(address, n % 2 == 0, Arc::clone(&answered));
+    let clients: Vec<_> = (0..96).map(|n| tokio::spawn(client(n))).collect();
+    for _ in 0..4 {
+        let gate = Gate::lent(held.try_clone().unwrap()).unwrap();
+        let server = Server::behind(gate, Limits::default(), &[]).await;
+        let before = answered.load(Ordering::Relaxed);
+        while answered.load(Ordering::Relaxed) < before + 500 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(server.end().await.dropped, 0);
+    }
+    // The last one has the socket to itself, so that it ends with it, and the clients, too.
+    let last = Gate { tenure: Tenure::Own, ..Gate::lent(held).unwrap() };
+    assert_eq!(Server::behind(last, Limits::default(), &[]).await.end().await.dropped, 0);
+    for client in clients {
+        client.await.unwrap();
     }
 }
 

@@ -6,25 +6,30 @@ use std::sync::Arc;
 
 use registry_core::encoding::DecodeError;
 use registry_core::{OpenError, Registry};
-use rolecall::args::{self, ServeFlags};
+use rolecall::args::{self, Order, ServeFlags};
 use rolecall::auth::{Auth, Door};
+use rolecall::bind::{self, Gate};
 use rolecall::config::{Config, Environment, without_password};
 use rolecall::dialect::Dialect;
 use rolecall::exit::{Code, Failure};
 use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::{ReloadSignals, StopSignals};
 use rolecall::tls::Tls;
-use rolecall::{App, bind, dialect, environment, logging, print, reload, serve, stack};
+use rolecall::{App, dialect, environment, hold, logging, print, reload, serve, stack};
 
 fn main() -> ExitCode {
-    let flags = match args::parse(std::env::args_os()) {
-        Ok(flags) => flags,
+    let order = match args::parse(std::env::args_os()) {
+        Ok(order) => order,
         Err(detour) => {
             detour.print();
             return if detour.is_mistake() { Code::Usage } else { Code::Done }.into();
         }
     };
-    match run(&flags) {
+    let done = match &order {
+        Order::Serve(flags) => run(flags),
+        Order::Hold(flags) => hold::hold(flags).map(|never| match never {}),
+    };
+    match done {
         Ok(()) => Code::Done.into(),
         Err(failure) => {
             // stderr may be closed, and then nobody wanted to know.
@@ -39,7 +44,12 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let environment = environment::read(std::env::vars_os()).map_err(|error| wrong(&error))?;
     let file = config_file(flags, &environment)?;
     let config = Config::resolve(flags, &environment, file.as_deref());
-    let config = config.map_err(|error| wrong(&error))?;
+    let mut config = config.map_err(|error| wrong(&error))?;
+    let handed = bind::inherited().map_err(|error| Failure::new(error.code(), error))?;
+    if let Some(socket) = &handed {
+        let address = socket.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
+        config = config.listening_on(address).map_err(|error| wrong(&error))?;
+    }
     let auth = Auth::open(&config.tokens).map_err(|error| wrong(&error))?;
     if flags.prints_config() {
         let _ = stdout().write_all(print::print(&config, &auth).as_bytes());
@@ -53,16 +63,28 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
-    runtime.block_on(start(&config, auth, tls))
+    runtime.block_on(start(&config, auth, tls, handed))
 }
 
-async fn start(config: &Config, auth: Auth, tls: Option<Tls>) -> Result<(), Failure> {
+async fn start(
+    config: &Config,
+    auth: Auth,
+    tls: Option<Tls>,
+    handed: Option<std::net::TcpListener>,
+) -> Result<(), Failure> {
     // Signals first, so that one during a long recovery is not lost; then the address, so that a
     // second server stops here before it touches the store.
     let signals = StopSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
     let reloads = ReloadSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
-    let listener = bind(config.listen).map_err(|error| Failure::new(error.code(), error))?;
-    let address = listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
+    let gate = match handed {
+        Some(socket) => {
+            Gate::lent(socket).map_err(|source| bind::BindError::of(config.listen, source))
+        }
+        None => bind::bind(config.listen),
+    };
+    let gate = gate.map_err(|error| Failure::new(error.code(), error))?;
+    let address =
+        gate.listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
     let store = backends::open(&config.store).await;
     let store = store.map_err(|error| {
         let code = match &error {
@@ -103,7 +125,7 @@ async fn start(config: &Config, auth: Auth, tls: Option<Tls>) -> Result<(), Fail
         }
     };
     let new_service = |peer| stack(Arc::clone(&app), peer);
-    let drained = serve(listener, Arc::clone(&app), new_service, shutdown).await;
+    let drained = serve(gate, Arc::clone(&app), new_service, shutdown).await;
     let _ended_before = stop.send(());
     let ended = driver.await.map_err(|error| Failure::new(Code::Internal, error))?;
     ended.map_err(|error| Failure::new(Code::Internal, error))?;

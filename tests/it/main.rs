@@ -7,6 +7,7 @@ mod concurrency;
 mod crash;
 mod dialect;
 mod drain;
+mod hand_over;
 mod hostile;
 mod invariant;
 mod limits;

@@ -63,8 +63,8 @@ impl Inside {
         }
         let (registry, address) = runtime.block_on(async {
             let (registry, driver) = builder.open().await.expect("memory opens");
-            let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-            let address = listener.local_addr().expect("it listens");
+            let gate = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+            let address = gate.listener.local_addr().expect("it listens");
             let (auth, doors) = (Auth::anyone(), Doors::default());
             let metrics = Metrics::new(Arc::default());
             let app = App::new(registry.clone(), auth, doors, Limits::default(), metrics);
@@ -73,7 +73,7 @@ impl Inside {
             let shared = Arc::clone(&app);
             let new_service = move |peer| stack(Arc::clone(&shared), peer);
             tokio::spawn(driver.run(std::future::pending()));
-            tokio::spawn(serve(listener, app, new_service, shutdown));
+            tokio::spawn(serve(gate, app, new_service, shutdown));
             (registry, address)
         });
         Self { clock, registry, store, address, runtime, stop: Some(stop) }
