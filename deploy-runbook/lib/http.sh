@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Asking the service. The token goes to curl by its standard input: command lines are public.
+
+# The value of a name in the environment file; lines are NAME=VALUE, as systemd reads them.
+environment_value() {
+    [[ -r $ENVIRONMENT_FILE ]] || return 0
+    local value
+    value=$(awk -v name="$1" 'index($0, name "=") == 1 { value = substr($0, length(name) + 2) }
+        END { print value }' "$ENVIRONMENT_FILE")
+    if [[ $value =~ ^\'(.*)\'$ || $value =~ ^\"(.*)\"$ ]]; then
+        value=${BASH_REMATCH[1]}
+    fi
+    printf '%s' "$value"
+}
+
+# The token: from the file that the caller names, else what the service is started with.
+token() {
+    local file value
+    file=${ROLECALL_TOKEN_FILE:-}
+    if [[ ! $file ]]; then
+        value=$(environment_value "$TOKEN_VARIABLE")
+        if [[ $value ]]; then
+            printf '%s' "$value"
+            return
+        fi
+        file=$(environment_value ROLECALL_TOKEN_FILE)
+        file=${file%%:*}
+    fi
+    [[ ! $file || ! -r $file ]] || awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$file"
+}
+
+# http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY.
+http() {
+    local method=$1 url=$2 access=$3 secret options=()
+    : >"$BODY"
+    [[ $url != "$URL"* ]] || options+=(--noproxy '*')
+    [[ $method != HEAD ]] || options+=(--head)
+    {
+        if [[ $access == auth ]]; then
+            secret=$(token)
+            secret=${secret//\\/\\\\}
+            printf 'header = "Authorization: Bearer %s"\n' "${secret//\"/\\\"}"
+        fi
+        if (($# > 3)); then
+            printf '%s' "$4" >"$SCRATCH/request"
+            printf 'header = "Content-Type: application/json"\ndata-binary = "@%s"\n' \
+                "$SCRATCH/request"
+        fi
+    } | curl --disable --silent --config - --request "$method" --max-time 15 --connect-timeout 5 \
+        --max-filesize 33554432 --output "$BODY" --write-out '%{http_code}' "${options[@]}" \
+        -- "$url" 2>/dev/null || :
+}
+
+# What the service says of itself; empty if it does not answer well.
+health() {
+    [[ $(http GET "$URL$HEALTH_PATH" open) == 200 ]] || return 0
+    cat "$BODY"
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Snapshots: what the service knows, kept so that it can be brought back.
+
+# take_snapshot LABEL: sets SNAPSHOT to its id, records it in the ledger. Ends with 11 on failure.
+take_snapshot() {
+    local label=$1 directory id='' kind=none
+    [[ $SNAPSHOT_COMMAND || $SNAPSHOT_DATA == copy ]] ||
+        fail 11 "the profile knows no way to take a snapshot: say SNAPSHOT_DATA or SNAPSHOT_COMMAND," \
+            "or give a reason: --no-snapshot REASON"
+    SNAPSHOT=''
+    doing "take a snapshot ($label)" || return 0
+    printf -v id 'snapshot-%(%Y%m%dT%H%M%S)T-%s' -1 "$$"
+    directory=$ROOT/snapshots/$id
+    rm --recursive --force "$ROOT"/snapshots/*.partial
+    mkdir "$directory.partial"
+    if [[ $SNAPSHOT_DATA == copy ]]; then
+        snapshot_data "$directory.partial"
+        kind=data
+    fi
+    if [[ $SNAPSHOT_COMMAND ]]; then
+        snapshot_command "$directory.partial"
+        kind+=+command
+    fi
+    printf '%s\n' "label=$label" "kind=$kind" "release=$(current_release)" \
+        "external=${EXTERNAL_SNAPSHOT:-}" | replace "$directory.partial/about"
+    mv --no-target-directory "$directory.partial" "$directory"
+    SNAPSHOT=$id
+    note snapshot "$id"
+    [[ ! ${EXTERNAL_SNAPSHOT:-} ]] || note snapshot_command_id "$EXTERNAL_SNAPSHOT"
+    say "snapshot $id"
+    record_snapshot "${EXTERNAL_SNAPSHOT:-$id}" "$label"
+    prune_snapshots
+}
+
+# The one place that knows how the data of a running service is copied as of one moment: a service
+# that can do so itself is asked here. Without that, its directory is copied while it writes, and
+# the copy counts only when SNAPSHOT_CHECK can read it; else it is copied again.
+snapshot_data() {
+    local attempt
+    if [[ ! -d $DATA_DIR ]]; then
+        say "there is no data yet: $DATA_DIR"
+        mkdir "$1/data"
+    else
+        for attempt in 1 2 3 4 5; do
+            ((attempt < 5)) || fail 11 "no copy of $DATA_DIR was consistent: $(show_log "$SCRATCH/copy" 3);" \
+                "stop the service, or give the profile a SNAPSHOT_COMMAND"
+            rm --recursive --force "$1/data"
+            cp --archive --reflink=auto "$DATA_DIR" "$1/data" 2>"$SCRATCH/copy" || {
+                # What vanished while it was copied is tried again; a full disk is not.
+                ! grep --quiet 'No space left' "$SCRATCH/copy" ||
+                    fail 11 "the disk is full: cannot copy $DATA_DIR to $ROOT/snapshots"
+                continue
+            }
+            [[ $SNAPSHOT_CHECK ]] || break
+            ! snapshot_reads "$1/data" || break
+            say "copy $attempt is not consistent"
+        done
+    fi
+    (cd "$1" && find data -type f -print0 | sort --zero-terminated |
+        xargs --null --no-run-if-empty sha256sum >SHA256SUMS)
+}
+
+# Whether the check of the profile can read a copy; it may write, so it gets a copy of its own.
+snapshot_reads() {
+    local code=0
+    rm --recursive --force "$SCRATCH/check"
+    cp --archive --reflink=auto "$1" "$SCRATCH/check" || return
+    RELEASE_DIR=$ROOT/current SNAPSHOT_DIR=$SCRATCH/check timeout --kill-after=5 120 \
+        bash -c "set -euo pipefail; $SNAPSHOT_CHECK" </dev/null >"$SCRATCH/copy" 2>&1 || code=$?
+    rm --recursive --force "$SCRATCH/check"
+    return "$code"
+}
+
+# The command of the profile; the last word it says is the id.
+snapshot_command() {
+    say "$SNAPSHOT_COMMAND"
+    timeout --kill-after=10 "$BUILD_SECONDS" bash -c "set -euo pipefail; $SNAPSHOT_COMMAND" \
+        </dev/null >"$1/command" 2>"$SCRATCH/copy" ||
+        fail 11 "the snapshot command failed: $(show_log "$SCRATCH/copy" 3)"
+    EXTERNAL_SNAPSHOT=$(awk 'NF { id = $NF } END { print id }' "$1/command")
+    [[ $EXTERNAL_SNAPSHOT ]] || fail 11 "the snapshot command did not say an id"
+}
+
+snapshot_about() {
+    awk -v key="$2" 'index($0, key "=") == 1 { print substr($0, length(key) + 2) }' \
+        "$ROOT/snapshots/$1/about"
+}
+
+prune_snapshots() {
+    local snapshots=("$ROOT"/snapshots/snapshot-*) spare directory
+    spare=$((${#snapshots[@]} - KEEP_SNAPSHOTS))
+    ((spare > 0)) || return 0
+    for directory in "${snapshots[@]:0:spare}"; do
+        [[ ${directory##*/} == "$(journal_get snapshot)" ]] || rm --recursive --force "$directory"
+    done
+}
+
+# restore_stage SNAPSHOT: a checked copy beside the data; nothing that runs is touched.
+restore_stage() {
+    local directory=$ROOT/snapshots/$1
+    [[ -f $directory/about ]] || fail 17 "there is no snapshot $1; there are: $(ls "$ROOT/snapshots")"
+    [[ -d $directory/data ]] || return 0
+    (cd "$directory" && { [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS; }) \
+        >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
+    rm --recursive --force "$DATA_DIR.restoring"
+    cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"
+}
+
+# restore_swap ASIDE: puts the data aside and the copy in its place; may be done again after a crash.
+restore_swap() {
+    if [[ -d $DATA_DIR && ! -e $1 ]]; then
+        mv --no-target-directory "$DATA_DIR" "$1"
+    fi
+    if [[ ! -e $DATA_DIR && -d $DATA_DIR.restoring ]]; then
+        mv --no-target-directory "$DATA_DIR.restoring" "$DATA_DIR"
+    fi
+}
