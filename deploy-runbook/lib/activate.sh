@@ -78,6 +78,11 @@ start_current() {
     for key in APP ROOT ADDRESS PORT DATA_DIR START_COMMAND ENVIRONMENT_FILE; do
         printf '%s=%q\n' "$key" "${!key}"
     done | replace "$ROOT/run/launch.conf"
+    {
+        flock 8
+        # So that a record that is there tells of what we start now.
+        recorded_alive "$ROOT/run/app.pid" || rm --force "$ROOT/run/app.pid"
+    } 8>>"$ROOT/run/launch.lock"
     if [[ $SOCKET == held ]]; then
         ensure_holder
         printf 'start\n' 1<>"$ROOT/run/hold.fifo"
@@ -126,36 +131,41 @@ stop_holder() {
 
 # Up is what answers, runs, and is the build that was asked for.
 wait_for_release() {
-    local release=$1 deadline=$((SECONDS + START_SECONDS)) answer='' build='' recorded=''
+    local release=$1 deadline=$((SECONDS + START_SECONDS)) answer='' build=''
     say "wait for $URL$HEALTH_PATH to tell of $release"
     while ((SECONDS < deadline)); do
-        if release_runs "$release"; then
-            recorded=yes
-            answer=$(health)
-            build=$release
-            [[ ! $HEALTH_BUILD ]] ||
-                build=$(jq --raw-output "$HEALTH_BUILD" <<<"$answer" 2>/dev/null || :)
-            if [[ $answer && $build == "$release" ]]; then
-                note release "$release"
-                return 0
-            fi
-        elif [[ $recorded ]]; then
-            fail 14 "release $release ended: $(last_words)"
+        # Who does not answer is asked again; and perhaps is not there any more.
+        answer=$(PATIENCE=1 && health)
+        build=$release
+        [[ ! $HEALTH_BUILD ]] ||
+            build=$(jq --raw-output "$HEALTH_BUILD" <<<"$answer" 2>/dev/null || :)
+        if [[ $answer && $build == "$release" ]] && release_runs "$release"; then
+            note release "$release"
+            return 0
         fi
-        sleep 0.05
+        ! release_ended || fail 14 "release $release ended: $(last_words)"
+        sleep 0.1
     done
-    [[ $recorded ]] || fail 14 "release $release did not start: $(last_words)"
     [[ $answer ]] || fail 14 "release $release did not answer in $START_SECONDS s: $(last_words)"
     fail 14 "$URL$HEALTH_PATH tells of build \`$build\`, not of $release: a stale artifact?"
 }
 
-# Whether the process that should serve is there, and is of this release.
+# Whether the process that should serve is there, is of this release, and has our port.
 release_runs() {
     if [[ $SYSTEMD_UNIT ]]; then
         $SYSTEMCTL is-active --quiet "$SYSTEMD_UNIT"
     else
         recorded_alive "$ROOT/run/app.pid" && [[ $RECORDED_RELEASE == "$1" ]] &&
             { [[ $SOCKET == held ]] || [[ $(port_owners) == *" $RECORDED_PID "* ]]; }
+    fi
+}
+
+# Whether what was started is gone already: waiting for it is no use.
+release_ended() {
+    if [[ $SYSTEMD_UNIT ]]; then
+        $SYSTEMCTL is-failed --quiet "$SYSTEMD_UNIT"
+    else
+        [[ -e $ROOT/run/app.pid ]] && ! recorded_alive "$ROOT/run/app.pid"
     fi
 }
 

@@ -46,7 +46,7 @@ http() {
             printf 'header = "Content-Type: application/json"\ndata-binary = "@%s"\n' \
                 "$SCRATCH/request"
         fi
-    } | curl --disable --silent --config - --request "$method" --max-time 15 --connect-timeout 5 \
+    } | curl --disable --silent --config - --request "$method" --max-time "${PATIENCE:-15}" --connect-timeout 5 \
         --max-filesize 33554432 --output "$BODY" --write-out '%{http_code}' "${options[@]}" \
         -- "$url" 2>/dev/null || :
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Which process is ours: told by its number and the moment of its start, since numbers are reused.
 
-# When a process started, in the clock of this boot: enough to tell it from any other.
-process_start() {
-    local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+# process_stat PID: state, parent, group, session, … , start, as in proc(5) behind the name.
+process_stat() {
+    local stat=''
     # The name, in parentheses, may contain anything.
-    awk '{ print $20 }' <<<"${stat##*) }"
+    { IFS= read -r -d '' stat <"/proc/$1/stat" || [[ $stat ]]; } 2>/dev/null || return 1
+    read -r -a STAT <<<"${stat##*) }"
 }
 
 # Whether the process that FILE records still runs. FILE: pid, start, boot, release.
@@ -16,15 +16,11 @@ recorded_alive() {
     [[ -f $1 ]] || return 1
     read -r pid start boot RECORDED_RELEASE <"$1" || return 1
     [[ $boot == "$(</proc/sys/kernel/random/boot_id)" ]] || return 1
-    [[ $pid =~ ^[0-9]+$ && $(process_start "$pid") == "$start" ]] || return 1
-    [[ $(process_state "$pid") != Z ]] || return 1
+    process_stat "$pid" || return 1
+    # When it started, in the clock of this boot: enough to tell it from any other. A zombie has
+    # ended, and only waits to be noticed.
+    [[ ${STAT[19]} == "$start" && ${STAT[0]} != Z ]] || return 1
     RECORDED_PID=$pid
-}
-
-process_state() {
-    local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    awk '{ print $1 }' <<<"${stat##*) }"
 }
 
 # Who listens on the port: one line `pid session name` each; `? ? …` for those we may not see.
@@ -36,16 +32,11 @@ port_owners() {
         found=$(find /proc/[0-9]*/fd -lname "socket:\[$inode\]" 2>/dev/null || :)
         [[ $found ]] || printf '? ? somebody whom only root can see\n'
         while IFS=/ read -r _ _ pid _; do
-            [[ ! $pid ]] || printf '%s %s %s\n' "$pid" "$(process_session "$pid")" \
-                "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut --characters=1-80)"
+            process_stat "${pid:-none}" || continue
+            printf '%s %s %s\n' "$pid" "${STAT[3]}" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
+                cut --characters=1-80)"
         done <<<"$found"
     done | sort --unique
-}
-
-process_session() {
-    local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    awk '{ print $4 }' <<<"${stat##*) }"
 }
 
 # Who listens on the port and is not ours, in words; nothing if there is no such one.

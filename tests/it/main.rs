@@ -14,6 +14,7 @@ mod limits;
 mod metrics;
 mod query;
 mod restart;
+mod runbook;
 mod staleness;
 mod start;
 mod tidy;

@@ -1,0 +1,135 @@
+//! What a deploy does when all is well, and how to go back from it.
+
+use serde_json::json;
+
+use super::site::{Site, TOKEN};
+
+fn steps(summary: &serde_json::Value) -> Vec<&str> {
+    summary["step"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_deploy_goes_through_every_step_and_says_what_it_did() {
+    let site = Site::rolecall();
+    // Here the copy is opened before it counts.
+    site.set("SNAPSHOT_CHECK", "'\"$RUNBOOK/checks/rolecall-data\"'");
+    let first = site.succeed(&["deploy"]);
+    assert_eq!(site.build(), Some(site.current()));
+    assert_eq!(first.summary["release"], site.current());
+    site.ask("POST", "/registry/vms", &entry("kept"));
+    let release = site.commit("source", "two");
+    let second = site.succeed(&["deploy"]);
+    assert_eq!(
+        steps(&second.summary),
+        [
+            "fetch: done",
+            "preflight: done",
+            "snapshot: done",
+            "build: done",
+            "restart: done",
+            "smoke: done",
+            "snapshot: done"
+        ]
+    );
+    assert_eq!(site.build(), Some(release.clone()));
+    assert_eq!(second.summary["release"], release);
+    assert_eq!(second.summary["before"], first.summary["release"]);
+    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
+    // Once more is no deploy: it serves already.
+    let pid = site.pid();
+    let again = site.succeed(&["deploy"]);
+    assert_eq!(again.summary["smoke"], "passed");
+    assert_eq!((site.pid(), site.processes().len()), (pid, 1));
+}
+
+pub(super) fn entry(id: &str) -> String {
+    let entry =
+        json!({"id": id, "name": id, "role": "worker", "address": "h", "registeredBy": "t"});
+    entry.to_string()
+}
+
+#[test]
+fn going_back_is_to_the_release_before_to_a_named_one_and_to_the_data_of_a_snapshot() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    let one = site.current();
+    site.commit("source", "two");
+    site.succeed(&["deploy"]);
+    let two = site.current();
+    site.commit("source", "three");
+    site.succeed(&["deploy"]);
+    site.succeed(&["rollback"]);
+    assert_eq!(site.build(), Some(two.clone()));
+    site.succeed(&["rollback"]);
+    assert_eq!(site.build(), Some(one.clone()));
+    site.fail(17, &["rollback"], "no release before");
+    site.fail(17, &["rollback", "0123456789ab"], "no complete release");
+    site.succeed(&["rollback", &two]);
+    assert_eq!(site.build(), Some(two.clone()));
+
+    site.ask("POST", "/registry/vms", &entry("kept"));
+    let taken = site.succeed(&["snapshot", "before-the-mistake"]);
+    let snapshot = taken.summary["snapshot"][0].as_str().unwrap();
+    site.ask("DELETE", "/registry/vms/kept", "");
+    site.ask("POST", "/registry/vms", &entry("late"));
+    let back = site.succeed(&["rollback", "--data", snapshot]);
+    assert_eq!(site.build(), Some(two));
+    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
+    assert_eq!(site.ask("GET", "/registry/vms/late", "").status, 404);
+    let aside = back.summary["data_put_aside"].as_str().unwrap();
+    assert!(std::path::Path::new(aside).is_dir(), "{aside}");
+    site.fail(17, &["rollback", "--data", "snapshot-none"], "there is no snapshot");
+}
+
+#[test]
+fn a_damaged_snapshot_is_not_restored_and_what_runs_goes_on() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    site.ask("POST", "/registry/vms", &entry("kept"));
+    let taken = site.succeed(&["snapshot"]);
+    let snapshot = taken.summary["snapshot"][0].as_str().unwrap();
+    let sums = site.root().join("snapshots").join(snapshot).join("SHA256SUMS");
+    let text = std::fs::read_to_string(&sums).unwrap();
+    std::fs::write(&sums, format!("{}{}", "0".repeat(64), &text[64..])).unwrap();
+    let pid = site.pid();
+    site.fail(16, &["rollback", "--data", snapshot], "is damaged");
+    assert_eq!(site.pid(), pid);
+    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
+}
+
+#[test]
+fn the_service_gets_its_own_environment_and_no_command_line_has_the_token() {
+    let site = Site::rolecall();
+    site.set("SMOKE", "GET /registry/vms auth 200");
+    let mut command = site.command(&["deploy"]);
+    let outcome = super::site::finish(command.env("STRAY", "from outside").spawn().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let environment = std::fs::read(format!("/proc/{}/environ", site.pid().unwrap())).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains(TOKEN) && !environment.contains("STRAY"), "{environment}");
+    let line = std::fs::read(format!("/proc/{}/cmdline", site.pid().unwrap())).unwrap();
+    assert!(!String::from_utf8_lossy(&line).contains(TOKEN));
+    let logs = site.succeed(&["logs", "runbook"]);
+    assert!(logs.progress.contains("smoke: all is well"), "{logs:#?}");
+}
+
+#[test]
+fn old_releases_and_snapshots_are_removed_but_never_those_that_are_needed() {
+    let site = Site::rolecall();
+    for (key, value) in [("KEEP_RELEASES", "2"), ("KEEP_SNAPSHOTS", "3")] {
+        site.set(key, value);
+    }
+    let mut releases = Vec::new();
+    for text in ["a", "b", "c", "d"] {
+        releases.push(site.commit("source", text));
+        site.succeed(&["deploy"]);
+    }
+    let list = site.succeed(&["releases"]);
+    let listed = list.summary["release_list"].as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{list:#?}");
+    assert!(listed[1].as_str().unwrap().ends_with("current good"), "{list:#?}");
+    assert_eq!(std::fs::read_dir(site.root().join("snapshots")).unwrap().count(), 3);
+    site.succeed(&["releases", "prune", "0"]);
+    site.succeed(&["rollback"]);
+    assert_eq!(site.build().as_deref(), Some(releases[2].as_str()));
+}

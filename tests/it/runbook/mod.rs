@@ -1,0 +1,10 @@
+//! The deploy runbook, with real services: each of its promises, and each way to break it.
+
+mod deploy;
+mod failure;
+mod interrupt;
+mod load;
+mod node;
+mod remote;
+mod site;
+mod verb;
