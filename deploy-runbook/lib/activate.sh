@@ -13,11 +13,12 @@ activate() {
     release_complete "$release" || fail 14 "release $release is not complete; build it first"
     require_token 14
     require_port 14
-    journal_set step switch
+    activation_at switch
     switch_current "$release"
-    journal_set step start
+    activation_at start
     if [[ $SYSTEMD_UNIT ]]; then
         say "$SYSTEMCTL restart $SYSTEMD_UNIT"
+        ! has_socket_unit || $SYSTEMCTL start "$SOCKET_UNIT"
         $SYSTEMCTL restart "$SYSTEMD_UNIT" ||
             fail 14 "$SYSTEMD_UNIT did not start; see: $SYSTEMCTL status $SYSTEMD_UNIT"
     else
@@ -27,17 +28,21 @@ activate() {
     wait_for_release "$release"
 }
 
+# A way back stays one: what it leads away from must not be finished by the next call.
+activation_at() { [[ $(journal_get step) == undo ]] || journal_set step "$1"; }
+
 # Refuses to start what would be open to everybody.
 require_token() {
-    [[ $(token) ]] || fail "$1" "no token: write $TOKEN_VARIABLE=… into $ENVIRONMENT_FILE (mode 0600)"
+    [[ $(token) ]] ||
+        fail "$1" "no token: write $TOKEN_VARIABLE=… into $ENVIRONMENT_FILE (mode 0600)"
 }
 
 # Names whoever has our port; to end it is not for us to decide.
 require_port() {
     local stranger
     stranger=$(port_stranger)
-    [[ ! $stranger ]] || fail "$1" "port $PORT is held by ${stranger//$'\n'/ and }, which is not ours;" \
-        "stop it, or give the profile another PORT"
+    [[ ! $stranger ]] || fail "$1" "port $PORT is held by ${stranger//$'\n'/ and }," \
+        "which is not ours; stop it, or give the profile another PORT"
 }
 
 # The link is replaced as a whole: there is no moment without a current release.
@@ -46,87 +51,6 @@ switch_current() {
     say "current -> releases/$1"
     ln --symbolic --force --no-dereference "releases/$1" "$ROOT/run/current.new"
     mv --force --no-target-directory "$ROOT/run/current.new" "$ROOT/current"
-}
-
-# Ends the recorded process, if it is still the one recorded: first with SIGTERM, so that it can
-# answer what it has accepted. The launcher's lock: one that is just starting is waited for.
-stop_recorded() {
-    local pid deadline=$((SECONDS + STOP_SECONDS))
-    {
-        flock 8
-        if ! recorded_alive "$ROOT/run/app.pid"; then
-            say "nothing to stop"
-            return 0
-        fi
-    } 8>>"$ROOT/run/launch.lock"
-    pid=$RECORDED_PID
-    say "stop process $pid (release $RECORDED_RELEASE)"
-    kill -s TERM "$pid" 2>/dev/null || :
-    while recorded_alive "$ROOT/run/app.pid"; do
-        if ((SECONDS >= deadline)); then
-            say "process $pid has not ended in $STOP_SECONDS s: SIGKILL"
-            note warning "process $pid was killed: it did not end in $STOP_SECONDS s"
-            kill -s KILL "$pid" 2>/dev/null || :
-        fi
-        sleep 0.05
-    done
-}
-
-start_current() {
-    local key
-    cp "$RUNBOOK"/launcher/{launch,hold} "$ROOT/run/"
-    for key in APP ROOT ADDRESS PORT DATA_DIR START_COMMAND ENVIRONMENT_FILE; do
-        printf '%s=%q\n' "$key" "${!key}"
-    done | replace "$ROOT/run/launch.conf"
-    {
-        flock 8
-        # So that a record that is there tells of what we start now.
-        recorded_alive "$ROOT/run/app.pid" || rm --force "$ROOT/run/app.pid"
-    } 8>>"$ROOT/run/launch.lock"
-    if [[ $SOCKET == held ]]; then
-        ensure_holder
-        printf 'start\n' 1<>"$ROOT/run/hold.fifo"
-    else
-        wait_for_port
-        # The launcher gives our lock back when it has recorded itself, and not earlier.
-        setsid bash "$ROOT/run/launch" "$ROOT" 8>&- </dev/null >>"$ROOT/log/app.log" 2>&1 &
-    fi
-}
-
-wait_for_port() {
-    local deadline=$((SECONDS + STOP_SECONDS))
-    while [[ $(port_owners) ]]; do
-        ((SECONDS < deadline)) || require_port 14
-        ((SECONDS < deadline)) || fail 14 "port $PORT is still in use: $(port_owners)"
-        sleep 0.05
-    done
-}
-
-# Who keeps the address open while releases come and go; it survives deploys.
-ensure_holder() {
-    local deadline=$((SECONDS + START_SECONDS)) want="$ADDRESS:$PORT"
-    if recorded_alive "$ROOT/run/hold.pid"; then
-        [[ $RECORDED_RELEASE != "$want" ]] || return 0
-        stop_holder
-    fi
-    wait_for_port
-    rm --force "$ROOT/run/hold.fifo"
-    mkfifo "$ROOT/run/hold.fifo"
-    say "hold $want open from now on"
-    RELEASE_DIR=$ROOT/current setsid bash -c "exec $HOLD_COMMAND bash \"\$ROOT/run/hold\" \"\$ROOT\"" \
-        8>&- 9>&- </dev/null >>"$ROOT/log/app.log" 2>&1 &
-    until recorded_alive "$ROOT/run/hold.pid"; do
-        ((SECONDS < deadline)) || fail 14 "nobody holds $want; see: runbook logs"
-        sleep 0.05
-    done
-}
-
-# Connections that wait in its queue are lost with it: only for a change of the address.
-stop_holder() {
-    recorded_alive "$ROOT/run/hold.pid" || return 0
-    say "stop the holder, process $RECORDED_PID"
-    kill -s TERM "$RECORDED_PID" 2>/dev/null || :
-    while recorded_alive "$ROOT/run/hold.pid"; do sleep 0.05; done
 }
 
 # Up is what answers, runs, and is the build that was asked for.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The steps of a deploy, and how one that was interrupted is finished or undone.
+# The steps of a deploy, and its ends: done, undone, or come to nothing.
 
 # step NAME FUNCTION [ARGUMENT]...: in a subshell, so that its failure can be answered. Sets
 # STEP_CODE; must not be called in a condition, since bash would then ignore failures inside.
@@ -15,11 +15,49 @@ step() {
     STEP_CODE=$?
     set -e
     [[ $STEP_CODE == @(0|1[0-7]|64|75|78) ]] || STEP_CODE=70
-    if ((STEP_CODE == 0)); then note step "$STEP: done"; else note step "$STEP: failed ($STEP_CODE)"; fi
+    if ((STEP_CODE == 0)); then
+        note step "$STEP: done"
+    else
+        note step "$STEP: failed ($STEP_CODE)"
+    fi
 }
 
 # Why the last step failed.
 step_cause() { cat "$SCRATCH/cause" 2>/dev/null || printf 'the runbook itself failed'; }
+
+# Everything that touches nothing that runs.
+deploy_prepare() {
+    local reason=$1 before
+    before=$(current_release)
+    [[ $before != "$RELEASE" ]] || before=$(good_before "$RELEASE")
+    note before "$before"
+    journal_set verb deploy deploy "$(printf 'deploy-%(%Y%m%dT%H%M%S)T-%s' -1 "$$")" \
+        target "$RELEASE" before "$before" unsaved "$reason" step snapshot
+    if [[ $reason ]]; then
+        say "no snapshot: $reason"
+        note no_snapshot "$reason"
+    else
+        step snapshot snapshot_before
+        ((STEP_CODE == 0)) || undo_deploy "$STEP_CODE" "$(step_cause)"
+    fi
+    journal_set step build
+    step build build_release
+    ((STEP_CODE == 0)) || undo_deploy "$STEP_CODE" "$(step_cause)"
+    [[ ! $DRY_RUN ]] ||
+        doing "restart as $RELEASE, smoke, record; else go back to ${before:-nothing}" || :
+}
+
+# From here on there is something to undo.
+deploy_run() {
+    note before "$(journal_get before)"
+    step restart activate "$RELEASE"
+    ((STEP_CODE == 0)) || undo_deploy "$STEP_CODE" "$(step_cause)"
+    journal_set step smoke
+    step smoke smoke_all
+    ((STEP_CODE == 0)) || undo_deploy "$STEP_CODE" "$(step_cause)"
+    journal_set step record
+    finish_deploy
+}
 
 # Whether anything that runs has been touched since the journal was begun.
 journal_is_past_build() { [[ $(journal_get step) == @(switch|start|smoke|undo) ]]; }
@@ -32,17 +70,22 @@ undo_deploy() {
     before=$(journal_get before)
     if ! journal_is_past_build; then
         deploy_failed "$code" "$why; nothing that runs was changed"
+        return
     fi
     journal_set step undo
     if [[ ! $before ]]; then
         stop_service
+        # Better refused than waiting in a queue that nobody empties.
+        [[ $SYSTEMD_UNIT ]] || stop_holder
         rm --force "$ROOT/current"
         deploy_failed "$code" "$why; there was no release before, so nothing serves now"
+        return
     fi
     step rollback activate "$before"
-    ((STEP_CODE == 0)) || fail 16 "$why; and $before did not come up again: see runbook status, runbook logs"
+    ((STEP_CODE == 0)) || fail 16 "$why; and $before did not come up again: $(step_cause)"
     step smoke smoke_all
-    ((STEP_CODE == 0)) || fail 16 "$why; $before runs again but does not pass smoke: see runbook logs"
+    ((STEP_CODE == 0)) ||
+        fail 16 "$why; $before runs again but does not pass smoke: $(step_cause)"
     deploy_failed "$code" "$why; release $before serves again"
 }
 
@@ -54,11 +97,6 @@ deploy_failed() {
     journal_end
     (($1 == 0)) || fail "$1" "$2"
     say "$2"
-    return 0
-}
-
-stop_service() {
-    if [[ $SYSTEMD_UNIT ]]; then $SYSTEMCTL stop "$SYSTEMD_UNIT"; else stop_recorded; fi
 }
 
 # What comes after a passed smoke; each part may be done twice.
@@ -69,7 +107,7 @@ finish_deploy() {
     good_append "$target"
     if [[ ! $(journal_get after) && ! $(journal_get unsaved) ]]; then
         step snapshot snapshot_after
-        ((STEP_CODE == 0)) || note warning "there is no snapshot of the new state; take one: runbook snapshot"
+        ((STEP_CODE == 0)) || note warning "no snapshot of the new state: runbook snapshot"
     fi
     record_event task_completed "$deploy" "deployed $APP $target"
     journal_end
@@ -84,48 +122,4 @@ snapshot_before() {
 snapshot_after() {
     take_snapshot post-deploy
     journal_set after "$SNAPSHOT"
-}
-
-# Puts in order what an earlier call has left half done. Sets RECOVERED to what became of it.
-recover() {
-    local verb at
-    RECOVERED=''
-    verb=$(journal_get verb)
-    at=$(journal_get step)
-    [[ $verb ]] || return 0
-    say "an earlier $verb was interrupted at step $at"
-    note recovered "an earlier $verb, interrupted at step $at"
-    if [[ $DRY_RUN ]]; then
-        note would "finish or undo it"
-        return 0
-    fi
-    case $verb/$at in
-    deploy/record)
-        RECOVERED=finished
-        step recover finish_deploy
-        ;;
-    deploy/*)
-        RECOVERED=undone
-        step recover undo_deploy 0 "the deploy was interrupted at step $at"
-        ;;
-    *)
-        RECOVERED=finished
-        step recover finish_activation
-        ;;
-    esac
-    # What cannot be put in order must not keep the next release from being deployed.
-    [[ ! $(journal_get verb) ]] || note warning "could not put in order: $(step_cause)"
-    journal_end
-}
-
-# The rest of a restart, rollback or restore.
-finish_activation() {
-    local aside
-    aside=$(journal_get aside)
-    if [[ $aside ]]; then
-        stop_service
-        restore_swap "$aside"
-    fi
-    activate "$(journal_get target)"
-    journal_end
 }

@@ -26,7 +26,8 @@ token() {
         file=$(environment_value ROLECALL_TOKEN_FILE)
         file=${file%%:*}
     fi
-    [[ ! $file || ! -r $file ]] || awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$file"
+    [[ $file && -r $file ]] || return 0
+    awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$file"
 }
 
 # http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY.
@@ -46,9 +47,9 @@ http() {
             printf 'header = "Content-Type: application/json"\ndata-binary = "@%s"\n' \
                 "$SCRATCH/request"
         fi
-    } | curl --disable --silent --config - --request "$method" --max-time "${PATIENCE:-15}" --connect-timeout 5 \
-        --max-filesize 33554432 --output "$BODY" --write-out '%{http_code}' "${options[@]}" \
-        -- "$url" 2>/dev/null || :
+    } | curl --disable --silent --config - --request "$method" \
+        --max-time "${PATIENCE:-15}" --connect-timeout 5 --max-filesize 33554432 \
+        --output "$BODY" --write-out '%{http_code}' "${options[@]}" -- "$url" 2>/dev/null || :
 }
 
 # What the service says of itself; empty if it does not answer well.

@@ -40,5 +40,6 @@ journal_set() {
 }
 
 journal_end() {
+    [[ ! $DRY_RUN ]] || return 0
     rm --force "$ROOT/run/journal"
 }

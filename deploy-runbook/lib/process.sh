@@ -33,8 +33,8 @@ port_owners() {
         [[ $found ]] || printf '? ? somebody whom only root can see\n'
         while IFS=/ read -r _ _ pid _; do
             process_stat "${pid:-none}" || continue
-            printf '%s %s %s\n' "$pid" "${STAT[3]}" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
-                cut --characters=1-80)"
+            printf '%s %s %s\n' "$pid" "${STAT[3]}" \
+                "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut --characters=1-80)"
         done <<<"$found"
     done | sort --unique
 }

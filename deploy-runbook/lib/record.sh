@@ -29,6 +29,10 @@ outbox_put() {
         note ledger 'not recorded: the profile says LEDGER=no'
         return 0
     fi
+    [[ ! $DRY_RUN ]] || return 0
+    local kept=("$ROOT"/outbox/*.json)
+    # A service that never takes them must not fill the disk.
+    ((${#kept[@]} < 100)) || rm --force "${kept[0]}"
     replace "$ROOT/outbox/$1.json" <<<"$2"
 }
 
@@ -38,7 +42,7 @@ outbox_send() {
     for file in "$ROOT"/outbox/*.json; do
         ((waiting == 0)) && outbox_send_one "$file" || waiting=$((waiting + 1))
     done
-    ((waiting == 0)) || note ledger "$waiting records wait for the service: it does not take them now"
+    ((waiting == 0)) || note ledger "$waiting records wait: the service does not take them now"
 }
 
 outbox_send_one() {
@@ -60,7 +64,9 @@ outbox_send_one() {
 
 # Whether an earlier call has published the same, and was killed before it noted that.
 feed_has() {
-    [[ $(http GET "$URL/feed/events?limit=100&agent=$LEDGER_AGENT" auth) == 200 ]] || return 1
+    local agent
+    agent=$(jq --null-input --raw-output --arg agent "$LEDGER_AGENT" '$agent | @uri')
+    [[ $(http GET "$URL/feed/events?limit=100&agent=$agent" auth) == 200 ]] || return 1
     jq --exit-status --slurpfile mine "$1" 'any(.type == $mine[0].type
         and .metadata.deploy? == $mine[0].metadata.deploy)' "$BODY" >/dev/null 2>&1
 }

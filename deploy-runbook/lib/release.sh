@@ -17,8 +17,7 @@ good_list() { cat "$ROOT/run/good" 2>/dev/null || :; }
 
 # good_append RELEASE: it is the newest good one.
 good_append() {
-    { good_list | grep --invert-match --fixed-strings --line-regexp -- "$1" || :; printf '%s\n' "$1"; } |
-        replace "$ROOT/run/good"
+    { good_list | sed "/^$1\$/d"; printf '%s\n' "$1"; } | replace "$ROOT/run/good"
 }
 
 # good_before RELEASE: the good one before it that is still there; of a stranger, the last good one.
@@ -43,7 +42,8 @@ resolve_commit() {
     # No prompt: nobody would see it.
     export GIT_TERMINAL_PROMPT=0
     if [[ $DRY_RUN ]]; then
-        git ls-remote --quiet "$REPOSITORY" "$ref" </dev/null | cut --fields=1 | head --lines=1 >"$SCRATCH/commit"
+        git ls-remote --quiet "$REPOSITORY" "$ref" </dev/null |
+            awk 'NR == 1 { print $1 }' >"$SCRATCH/commit"
         [[ -s $SCRATCH/commit ]] || printf '%s\n' "$ref" >"$SCRATCH/commit"
         return
     fi
@@ -75,7 +75,8 @@ build_release() {
     # What an interrupted build has left is not a beginning.
     rm --recursive --force "$RELEASE_DIR"
     mkdir "$RELEASE_DIR"
-    git --git-dir="$ROOT/source.git" archive "$COMMIT" | tar --extract --touch --directory="$RELEASE_DIR" ||
+    git --git-dir="$ROOT/source.git" archive "$COMMIT" |
+        tar --extract --touch --directory="$RELEASE_DIR" ||
         fail 12 "cannot unpack $COMMIT into $RELEASE_DIR; is the disk full?"
     : >"$log"
     profile_command "$BUILD_COMMAND" "$log" ||

@@ -22,11 +22,12 @@ remote() {
         line+=" $(printf '%q' "$argument")"
     done
     # bash -c: the login shell there may be another one.
-    line="set -e; umask 077; there=\$(mktemp --directory); trap 'rm -rf \"\$there\"' EXIT
+    line="set -e; umask 077; trap '' HUP PIPE
+        there=\$(mktemp --directory); trap 'rm -rf \"\$there\"' EXIT
         cd \"\$there\"; tar --extract; code=0; $line </dev/null || code=\$?; exit \"\$code\""
     local code=0
-    tar --create --directory="$bundle" . | "${ssh[@]}" -- "$REMOTE" "exec bash -c $(printf '%q' "$line")" ||
-        code=$?
+    tar --create --directory="$bundle" . |
+        "${ssh[@]}" -- "$REMOTE" "exec bash -c $(printf '%q' "$line")" || code=$?
     rm --recursive --force "$bundle"
     exit "$code"
 }

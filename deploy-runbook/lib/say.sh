@@ -60,7 +60,8 @@ close_summary() {
     jq --raw-input --null-input --compact-output \
         --arg verb "$VERB" --arg app "${APP:-}" --argjson exit "$code" --arg dry "$DRY_RUN" '
         reduce (inputs | split("\t")) as [$key, $value] ({};
-            if $key | IN("step", "snapshot", "ledger", "warning", "would", "removed", "release_list")
+            if $key | IN("step", "snapshot", "ledger", "warning", "would", "removed",
+                "release_list")
             then .[$key] += [$value] else .[$key] = $value end)
         | {verb: $verb, app: $app, ok: ($exit == 0), exit: $exit, dry_run: ($dry == "yes")} + .
         ' "$SCRATCH/notes" >"$SCRATCH/summary" || :

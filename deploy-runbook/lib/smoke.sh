@@ -42,13 +42,15 @@ smoke_one() {
     [[ $access == auth ]] || return 0
     status=$(http "$method" "$url" open)
     [[ $status == 401 || $status == 403 ]] ||
-        fail 15 "$method $url: answered without a token ($(smoke_status "$status")): open to everybody"
+        fail 15 "$method $url: answered without a token ($(smoke_status "$status")):" \
+            "open to everybody"
 }
 
 smoke_status() { if [[ $1 == 000 ]]; then printf 'no answer'; else printf 'status %s' "$1"; fi; }
 
 smoke_hint() {
-    [[ $1 != 401 ]] || printf '; was the service started with another token than %s?' "$ENVIRONMENT_FILE"
+    [[ $1 != 401 ]] ||
+        printf '; was the service started with another token than %s?' "$ENVIRONMENT_FILE"
 }
 
 # The life of a throw-away record: register, heartbeat, discover, deregister.

@@ -5,8 +5,8 @@
 take_snapshot() {
     local label=$1 directory id='' kind=none
     [[ $SNAPSHOT_COMMAND || $SNAPSHOT_DATA == copy ]] ||
-        fail 11 "the profile knows no way to take a snapshot: say SNAPSHOT_DATA or SNAPSHOT_COMMAND," \
-            "or give a reason: --no-snapshot REASON"
+        fail 11 "the profile knows no way to take a snapshot: say SNAPSHOT_DATA or" \
+            "SNAPSHOT_COMMAND, or give a reason: --no-snapshot REASON"
     SNAPSHOT=''
     doing "take a snapshot ($label)" || return 0
     printf -v id 'snapshot-%(%Y%m%dT%H%M%S)T-%s' -1 "$$"
@@ -42,7 +42,8 @@ snapshot_data() {
         mkdir "$1/data"
     else
         for attempt in 1 2 3 4 5; do
-            ((attempt < 5)) || fail 11 "no copy of $DATA_DIR was consistent: $(show_log "$SCRATCH/copy" 3);" \
+            ((attempt < 5)) || fail 11 "no copy of $DATA_DIR was consistent:" \
+                "$(show_log "$SCRATCH/copy" 3);" \
                 "stop the service, or give the profile a SNAPSHOT_COMMAND"
             rm --recursive --force "$1/data"
             cp --archive --reflink=auto "$DATA_DIR" "$1/data" 2>"$SCRATCH/copy" || {
@@ -98,15 +99,18 @@ prune_snapshots() {
 # restore_stage SNAPSHOT: a checked copy beside the data; nothing that runs is touched.
 restore_stage() {
     local directory=$ROOT/snapshots/$1
-    [[ -f $directory/about ]] || fail 17 "there is no snapshot $1; there are: $(ls "$ROOT/snapshots")"
-    [[ -d $directory/data ]] || return 0
-    (cd "$directory" && { [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS; }) \
-        >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
+    [[ $1 != */* && -f $directory/about ]] ||
+        fail 17 "there is no snapshot $1; there are: $(ls "$ROOT/snapshots")"
     rm --recursive --force "$DATA_DIR.restoring"
+    [[ -d $directory/data ]] || return 0
+    (
+        cd "$directory" || exit
+        [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS
+    ) >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
     cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"
 }
 
-# restore_swap ASIDE: puts the data aside and the copy in its place; may be done again after a crash.
+# restore_swap ASIDE: puts the data aside and the copy in its place; may be done again and again.
 restore_swap() {
     if [[ -d $DATA_DIR && ! -e $1 ]]; then
         mv --no-target-directory "$DATA_DIR" "$1"
@@ -114,4 +118,6 @@ restore_swap() {
     if [[ ! -e $DATA_DIR && -d $DATA_DIR.restoring ]]; then
         mv --no-target-directory "$DATA_DIR.restoring" "$DATA_DIR"
     fi
+    [[ ! -e $DATA_DIR.restoring ]] ||
+        fail 16 "somebody has made a new $DATA_DIR; the snapshot is in $DATA_DIR.restoring"
 }

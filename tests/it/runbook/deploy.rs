@@ -82,6 +82,20 @@ fn going_back_is_to_the_release_before_to_a_named_one_and_to_the_data_of_a_snaps
 }
 
 #[test]
+fn smoke_asks_from_outside_too_and_leaves_no_record_behind() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    site.succeed(&["smoke", "--set", "EXTERNAL_URL=http://localhost:${PORT}/"]);
+    site.fail(15, &["smoke", "--set", "EXTERNAL_URL=http://127.0.0.1:1"], "127.0.0.1:1/health: no");
+    site.fail(15, &["smoke", "--set", "SMOKE=GET /readyz auth 200"], "open to everybody");
+    site.fail(15, &["smoke", "--set", "SMOKE=GET /health open 200 .status == 1"], "not as in");
+    assert_eq!(site.ask("GET", "/registry/vms", "").json()["count"], 0);
+    // The service does not take the token that is in the file by now.
+    site.write_environment("ROLECALL_TOKEN=another-token-0123456789\n", 0o600);
+    site.fail(15, &["smoke"], "started with another token");
+}
+
+#[test]
 fn a_damaged_snapshot_is_not_restored_and_what_runs_goes_on() {
     let site = Site::rolecall();
     site.succeed(&["deploy"]);

@@ -151,7 +151,7 @@ fn a_release_that_does_not_come_up_gives_way_to_the_one_before() {
         let only_new = format!(
             "{key}=bash -c \"[ $RELEASE = {release} ] && exec bin/rolecall serve --store \\\"sled:$DATA_DIR\\\" || exec {command}\""
         );
-        let line = ["--set", only_new.as_str(), "--set", "START_SECONDS=5", "deploy"];
+        let line = ["--set", only_new.as_str(), "--set", "START_SECONDS=8", "deploy"];
         let outcome = site.fail(14, &line, expected);
         let message = outcome.summary["message"].as_str().unwrap();
         assert!(message.ends_with(&format!("release {release} serves again")), "{message}");
@@ -164,7 +164,7 @@ fn a_release_that_does_not_come_up_gives_way_to_the_one_before() {
     site.commit("source", "three");
     site.fail(
         14,
-        &[&stale[..2], &["--set", "START_SECONDS=5", "deploy"]].concat(),
+        &[&stale[..2], &["--set", "START_SECONDS=8", "deploy"]].concat(),
         "a stale artifact?",
     );
     assert_eq!(site.build().as_deref(), Some(release.as_str()));

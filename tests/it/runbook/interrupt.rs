@@ -117,16 +117,18 @@ fn what_was_interrupted_is_undone_by_whoever_wants_something_else() {
     let site = Site::rolecall();
     site.succeed(&["deploy"]);
     let old = site.current();
-    for (line, step) in [("rollback", "start"), ("restart", "smoke"), ("rollback", "build")] {
+    for (line, step) in [("rollback", "start"), ("restart", "smoke"), ("deploy", "build")] {
         site.commit("source", &format!("{line} {step}"));
         site.killed(&["deploy"], step, 2, Victim::WithChildren);
         let status = site.run(&["status"]);
         let told = status.summary["interrupted"].as_str().unwrap_or_default();
         assert!(told.contains(&format!("at step {step}")), "{status:#?}");
-        if step != "build" {
-            let outcome = site.next(&[line]);
-            assert_eq!(outcome.code, 0, "{outcome:#?}");
-            site.assert_serves(&old, line);
+        let pid = site.pid();
+        let outcome = site.next(if step == "build" { &["deploy", &old] } else { &[line] });
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        site.assert_serves(&old, line);
+        if step == "build" {
+            assert_eq!(site.pid(), pid, "nothing that ran had to be touched");
         }
     }
     // Another commit: first back, then forward.

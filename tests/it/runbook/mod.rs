@@ -7,4 +7,5 @@ mod load;
 mod node;
 mod remote;
 mod site;
+mod systemd;
 mod verb;

@@ -216,9 +216,10 @@ impl Drop for Site {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             at("cwd").starts_with(&root) || String::from_utf8_lossy(&line).contains(&shown(&root))
         };
-        for name in ["run/hold.pid", "run/app.pid"] {
+        let managed = ["manager/rolecall.socket", "manager/rolecall.service"];
+        for name in ["run/hold.pid", "run/app.pid"].iter().chain(&managed) {
             let record = std::fs::read_to_string(root.join(name)).unwrap_or_default();
-            let pid = record.split(' ').next().unwrap_or_default();
+            let pid = record.split_whitespace().next().unwrap_or_default();
             if !pid.is_empty() && begins_here(pid) {
                 let _ended_before = Command::new("kill").args(["-s", "KILL", pid]).status();
             }

@@ -16,6 +16,28 @@ fn no_file_is_longer_than_its_reader_has_patience() {
 }
 
 #[test]
+fn a_script_is_short_and_says_what_it_is_for() {
+    const SCRIPT_LINES_MAX: usize = 150;
+    const VERB_LINES_MAX: usize = 80;
+    let mut broken = Vec::new();
+    let scripts = files("").into_iter().filter(|file| file.text.starts_with("#!"));
+    for file in scripts.filter(|file| file.path.starts_with("deploy-runbook/")) {
+        let (path, lines) = (&file.path, file.text.lines().count());
+        let is_verb = path.contains("/verbs/");
+        if lines > if is_verb { VERB_LINES_MAX } else { SCRIPT_LINES_MAX } {
+            broken.push(format!("{path}: {lines} lines"));
+        }
+        let header = file.text.lines().nth(1).unwrap_or_default();
+        if !header.starts_with(if is_verb { "# Summary: " } else { "# " }) {
+            broken.push(format!("{path}: does not begin with what it is for"));
+        }
+        let long = file.text.lines().position(|line| line.chars().count() > COLUMNS_MAX);
+        broken.extend(long.map(|number| format!("{path}:{}: a long line", number + 1)));
+    }
+    judge("scripts", &broken);
+}
+
+#[test]
 fn no_function_is_longer_than_a_screen() {
     let mut long = Vec::new();
     for file in files(".rs") {
