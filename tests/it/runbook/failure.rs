@@ -141,15 +141,15 @@ fn without_a_snapshot_nothing_goes_on_unless_there_is_a_reason_which_is_kept() {
 fn a_release_that_does_not_come_up_gives_way_to_the_one_before() {
     let (site, release, _) = serving();
     site.commit("source", "two");
-    for (start, expected) in [
-        ("START_COMMAND=sh -c 'echo no way; exit 3'", "ended: "),
-        ("START_COMMAND=bin/rolecall --no-such-flag", "ended: "),
-        ("START_COMMAND=sleep 60", "did not answer"),
+    for (command, expected) in [
+        ("sh -c 'echo no way; exit 3'", "ended: "),
+        ("bin/rolecall --no-such-flag", "ended: "),
+        ("sleep 60", "did not answer"),
     ] {
         // Only the new release is started so: the one before must come up again.
-        let (key, command) = start.split_once('=').unwrap();
         let only_new = format!(
-            "{key}=bash -c \"[ $RELEASE = {release} ] && exec bin/rolecall serve --store \\\"sled:$DATA_DIR\\\" || exec {command}\""
+            "START_COMMAND=bash -c \"[ $RELEASE != {release} ] || \
+             exec bin/rolecall serve --store \\\"sled:$DATA_DIR\\\"; exec {command}\""
         );
         let line = ["--set", only_new.as_str(), "--set", "START_SECONDS=8", "deploy"];
         let outcome = site.fail(14, &line, expected);

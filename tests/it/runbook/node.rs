@@ -7,8 +7,8 @@ const SOURCE: &str = r#"
 const { createServer } = require("node:http");
 const token = process.env.VERS_AUTH_TOKEN;
 const vms = new Map();
-const lists = { "/board/tasks": { tasks: [], count: 0 }, "/feed/events": [], "/commits": { commits: [], count: 0 } };
-const commits = lists["/commits"].commits, events = lists["/feed/events"];
+const commits = [], events = [];
+const lists = { "/board/tasks": { tasks: [] }, "/feed/events": events, "/commits": { commits } };
 function answer(request, path, body) {
   if (path === "/health") return [200, { status: "ok", uptime: process.uptime() }];
   if (request.headers.authorization !== `Bearer ${token}`) return [401, { error: "Unauthorized" }];
@@ -32,10 +32,11 @@ createServer((request, response) => {
     const path = request.url.split("?")[0];
     const [status, body] = answer(request, path, text && JSON.parse(text));
     const json = JSON.stringify(body);
-    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(json) };
-    response.writeHead(status, headers).end(json);
+    const length = Buffer.byteLength(json);
+    response.writeHead(status, { "content-type": "application/json", "content-length": length });
+    response.end(json);
   });
-}).listen(process.env.PORT, "127.0.0.1", () => console.log(`VERSION running on :${process.env.PORT}`));
+}).listen(process.env.PORT, "127.0.0.1", () => console.log("VERSION is running"));
 "#;
 
 const MANIFEST: &str = r#"{ "name": "tiny", "version": "1.0.0", "scripts": {
@@ -57,11 +58,11 @@ fn a_node_service_is_deployed_asked_and_rolled_back() {
     let site = site();
     site.succeed(&["deploy"]);
     let first = (site.current(), site.pid());
-    assert!(site.app_log().contains("first running on"), "{}", site.app_log());
+    assert!(site.app_log().contains("first is running"), "{}", site.app_log());
     let second = site.commit("server.js", &SOURCE.replace("VERSION", "second"));
     site.succeed(&["deploy"]);
     assert_eq!(site.current(), second);
-    assert!(site.app_log().contains("second running on"), "{}", site.app_log());
+    assert!(site.app_log().contains("second is running"), "{}", site.app_log());
     let commits = site.ask("GET", "/commits", "").json();
     let ledger: Vec<_> = commits["commits"].as_array().unwrap().iter().collect();
     assert_eq!(ledger[0]["label"], "post-deploy", "{commits}");

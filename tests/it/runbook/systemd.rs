@@ -29,7 +29,8 @@ start) alive rolecall.socket || {
             while read -r word <"$1/fifo"; do
                 [[ $word == go ]] || continue
                 ( set -a; source "$ROOT/environment"; cd "$ROOT/current"
-                  exec bash -c "LISTEN_PID=\$\$ LISTEN_FDS=1 exec bin/rolecall serve --store sled:\$DATA_DIR 3<&5 5<&-" ) &
+                  exec bash -c "export LISTEN_PID=\$\$ LISTEN_FDS=1
+                      exec bin/rolecall serve --store sled:\$DATA_DIR 3<&5 5<&-" ) &
                 echo $! >"$1/rolecall.service"; echo >"$1/started"
             done' socket "$state" >>"$state/log" 2>&1 9>&- &
         echo $! >"$state/rolecall.socket"
