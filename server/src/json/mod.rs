@@ -1,5 +1,7 @@
 //! JSON as JavaScript reads and writes it, for front ends whose original runs on Node.
 //!
+//! Who reads otherwise takes [`Raw`], what was written, and makes of it what it must.
+//!
 //! serde_json is the right tool everywhere else. Here it would refuse `1e400` and lone
 //! surrogates, round some numbers differently, and keep another order of keys.
 
@@ -9,7 +11,7 @@ mod write;
 
 use std::borrow::Cow;
 
-pub(crate) use parse::parse;
+pub(crate) use parse::{JsonError, Raw, parse, parse_first};
 pub(crate) use text::{display, trim};
 pub(crate) use write::push_string;
 

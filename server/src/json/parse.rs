@@ -1,4 +1,7 @@
 //! From text to a JSON value, accepting exactly what `JSON.parse` accepts, down to a depth.
+//!
+//! The grammar is everybody's; what is made of it is not. [`Raw`] is what was written, for those
+//! who make something else of it than JavaScript does.
 
 use std::collections::HashMap;
 
@@ -11,28 +14,87 @@ pub(crate) enum JsonError {
     /// It is not JSON.
     #[error("not valid JSON at byte {at}")]
     Syntax {
-        /// How many bytes of the text were fine.
+        /// How many bytes of the text were fine; all of them if it ends too early.
         at: usize,
+        /// Where in the grammar the next one is wrong.
+        place: Place,
     },
-    /// It is nested deeper than [`JSON_DEPTH_MAX`].
-    #[error("nested too deeply: more than {JSON_DEPTH_MAX} levels")]
-    TooDeep,
+    /// It is nested too deeply.
+    #[error("nested too deeply: more than {depth_max} levels")]
+    TooDeep {
+        /// How deep is deep enough.
+        depth_max: usize,
+    },
+}
+
+/// A place in the grammar, in the words that Go has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Place {
+    #[error("looking for beginning of value")]
+    Value,
+    #[error("looking for beginning of object key string")]
+    Key,
+    #[error("after object key")]
+    AfterKey,
+    #[error("after object key:value pair")]
+    AfterMember,
+    #[error("after array element")]
+    AfterElement,
+    #[error("in string literal")]
+    Text,
+    #[error("in string escape code")]
+    Escape,
+    #[error("in \\u hexadecimal character escape")]
+    Hexadecimal,
+    #[error("in numeric literal")]
+    Number,
+    #[error("after decimal point in numeric literal")]
+    Fraction,
+    #[error("in exponent of numeric literal")]
+    Exponent,
+    #[error("in literal {word} (expecting {expected:?})")]
+    Word { word: &'static str, expected: char },
+    #[error("after top-level value")]
+    End,
+}
+
+/// A JSON value as it was written: numbers are text, members stand in order, repeated ones too.
+#[derive(Debug)]
+pub(crate) enum Raw<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// The text of a number.
+    Number(&'a str),
+    /// A string, decoded.
+    String(String),
+    /// An array.
+    Array(Vec<Raw<'a>>),
+    /// An object.
+    Object(Vec<(String, Raw<'a>)>),
 }
 
 /// Reads one value, which must be the whole text.
+pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
+    let mut reader = Reader { text, at: 0, depth_max: JSON_DEPTH_MAX };
+    let value = reader.value(0)?;
+    reader.skip_blanks();
+    if reader.at < text.len() { Err(reader.syntax(Place::End)) } else { Ok(value.into()) }
+}
+
+/// Reads the first value of a text and does not look at what follows it.
 ///
 /// A lone surrogate escape (`"\ud800"`) becomes U+FFFD. JavaScript keeps it, but a document with
 /// one cannot be read by strict readers, so that one record would break every list it is in.
-pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
-    let mut reader = Reader { text, at: 0 };
-    let value = reader.value(0)?;
-    reader.skip_blanks();
-    if reader.at < text.len() { Err(reader.syntax()) } else { Ok(value) }
+pub(crate) fn parse_first(text: &str, depth_max: usize) -> Result<Raw<'_>, JsonError> {
+    Reader { text, at: 0, depth_max }.value(0)
 }
 
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    depth_max: usize,
 }
 
 /// Members as they arrive. Finding a repeated key among many takes an index; among few, a look.
@@ -47,72 +109,73 @@ const INDEXED_FROM: usize = 32;
 
 // === impl Reader ===
 
-impl Reader<'_> {
-    fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
-        if depth > JSON_DEPTH_MAX {
-            return Err(JsonError::TooDeep);
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
+        if depth > self.depth_max {
+            return Err(JsonError::TooDeep { depth_max: self.depth_max });
         }
         self.skip_blanks();
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
-            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'"') => Ok(Raw::String(self.string()?)),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            _ => Err(self.syntax()),
+            Some(b't') => self.word("true", Raw::Bool(true)),
+            Some(b'f') => self.word("false", Raw::Bool(false)),
+            Some(b'n') => self.word("null", Raw::Null),
+            _ => Err(self.syntax(Place::Value)),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json, JsonError> {
-        let mut members = Members::default();
+    fn object(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
+        let mut members = Vec::new();
         self.at += 1;
         self.skip_blanks();
         if self.take(b'}') {
-            return Ok(Json::Object(members.finish()));
+            return Ok(Raw::Object(members));
         }
         loop {
             self.skip_blanks();
+            if self.peek() != Some(b'"') {
+                return Err(self.syntax(Place::Key));
+            }
             let key = self.string()?;
             self.skip_blanks();
-            self.expect(b':')?;
-            let value = self.value(depth + 1)?;
-            members.set(key, value);
+            self.expect(b':', Place::AfterKey)?;
+            members.push((key, self.value(depth + 1)?));
             self.skip_blanks();
             if self.take(b'}') {
-                return Ok(Json::Object(members.finish()));
+                return Ok(Raw::Object(members));
             }
-            self.expect(b',')?;
+            self.expect(b',', Place::AfterMember)?;
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
+    fn array(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
         let mut elements = Vec::new();
         self.at += 1;
         self.skip_blanks();
         if self.take(b']') {
-            return Ok(Json::Array(elements));
+            return Ok(Raw::Array(elements));
         }
         loop {
             elements.push(self.value(depth + 1)?);
             self.skip_blanks();
             if self.take(b']') {
-                return Ok(Json::Array(elements));
+                return Ok(Raw::Array(elements));
             }
-            self.expect(b',')?;
+            self.expect(b',', Place::AfterElement)?;
         }
     }
 
+    /// Reads a string, at whose opening quote the reader stands.
     fn string(&mut self) -> Result<String, JsonError> {
-        self.expect(b'"')?;
+        self.at += 1;
         let mut decoded = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest
-                .bytes()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))
-                .ok_or_else(|| self.syntax())?;
+            let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..=0x1F);
+            let plain = rest.bytes().position(is_special).unwrap_or(rest.len());
             decoded.push_str(&rest[..plain]);
             self.at += plain;
             match self.peek() {
@@ -121,7 +184,8 @@ impl Reader<'_> {
                     return Ok(decoded);
                 }
                 Some(b'\\') => decoded.push(self.escape()?),
-                _ => return Err(self.syntax()), // a control character must be escaped
+                // The end, or a control character that is not escaped.
+                _ => return Err(self.syntax(Place::Text)),
             }
         }
     }
@@ -139,7 +203,7 @@ impl Reader<'_> {
                 self.at += 1;
                 return self.unicode_escape();
             }
-            _ => return Err(self.syntax()),
+            _ => return Err(self.syntax(Place::Escape)),
         };
         self.at += 1;
         Ok(decoded)
@@ -166,46 +230,42 @@ impl Reader<'_> {
     }
 
     fn four_digits(&mut self) -> Result<u32, JsonError> {
-        let digits = self.text.as_bytes().get(self.at..self.at + 4).ok_or_else(|| self.syntax())?;
         let mut number = 0;
-        for digit in digits {
-            let value = char::from(*digit).to_digit(16).ok_or_else(|| self.syntax())?;
-            number = number * 16 + value;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            number = number * 16 + digit.ok_or_else(|| self.syntax(Place::Hexadecimal))?;
+            self.at += 1;
         }
-        self.at += 4;
         Ok(number)
     }
 
-    fn number(&mut self) -> Result<Json, JsonError> {
+    fn number(&mut self) -> Result<Raw<'a>, JsonError> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') {
-            self.digits()?;
+            self.digits(Place::Number)?;
         }
         if self.take(b'.') {
-            self.digits()?;
+            self.digits(Place::Fraction)?;
         }
         if self.take(b'e') || self.take(b'E') {
             let _sign = self.take(b'+') || self.take(b'-');
-            self.digits()?;
+            self.digits(Place::Exponent)?;
         }
-        // The standard parser rounds correctly and gives infinity beyond the range, as Node does.
-        let number = self.text[start..self.at].parse().map_err(|_| self.syntax())?;
-        Ok(Json::Number(number))
+        Ok(Raw::Number(&self.text[start..self.at]))
     }
 
     /// Passes one digit or more.
-    fn digits(&mut self) -> Result<(), JsonError> {
+    fn digits(&mut self, place: Place) -> Result<(), JsonError> {
         let count = self.text[self.at..].bytes().take_while(u8::is_ascii_digit).count();
         self.at += count;
-        if count == 0 { Err(self.syntax()) } else { Ok(()) }
+        if count == 0 { Err(self.syntax(place)) } else { Ok(()) }
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
-        if !self.text[self.at..].starts_with(word) {
-            return Err(self.syntax());
+    fn word(&mut self, word: &'static str, value: Raw<'a>) -> Result<Raw<'a>, JsonError> {
+        for letter in word.bytes() {
+            self.expect(letter, Place::Word { word, expected: char::from(letter) })?;
         }
-        self.at += word.len();
         Ok(value)
     }
 
@@ -225,12 +285,36 @@ impl Reader<'_> {
         found
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
-        if self.take(byte) { Ok(()) } else { Err(self.syntax()) }
+    fn expect(&mut self, byte: u8, place: Place) -> Result<(), JsonError> {
+        if self.take(byte) { Ok(()) } else { Err(self.syntax(place)) }
     }
 
-    fn syntax(&self) -> JsonError {
-        JsonError::Syntax { at: self.at }
+    fn syntax(&self, place: Place) -> JsonError {
+        JsonError::Syntax { at: self.at, place }
+    }
+}
+
+// === From Raw for Json ===
+
+impl From<Raw<'_>> for Json {
+    fn from(raw: Raw<'_>) -> Self {
+        match raw {
+            Raw::Null => Json::Null,
+            Raw::Bool(value) => Json::Bool(value),
+            // It rounds correctly and gives infinity beyond the range, as Node does.
+            Raw::Number(text) => {
+                Json::Number(text.parse().expect("Rust reads whatever is a number in JSON"))
+            }
+            Raw::String(text) => Json::String(text),
+            Raw::Array(elements) => Json::Array(elements.into_iter().map(Json::from).collect()),
+            Raw::Object(list) => {
+                let mut members = Members::default();
+                for (key, value) in list {
+                    members.set(key, value.into());
+                }
+                Json::Object(members.finish())
+            }
+        }
     }
 }
 

@@ -65,17 +65,17 @@ fn what_node_refuses_is_refused_where_it_goes_wrong() {
         ("1e", 2),
         ("-", 1),
         ("NaN", 0),
-        ("tru", 0),
-        ("\"a", 1),
+        ("tru", 3),
+        ("\"a", 2),
         ("\"a\nb\"", 2),
         ("\"\\x\"", 2),
-        ("\"\\u12g4\"", 3),
-        ("\"\\u12", 3),
-        ("\"\\ud800\\u12\"", 9),
+        ("\"\\u12g4\"", 5),
+        ("\"\\u12", 5),
+        ("\"\\ud800\\u12\"", 11),
         ("\u{a0}1", 0),
         ("\u{FEFF}1", 0),
     ] {
-        assert_eq!(parse(text), Err(JsonError::Syntax { at }), "{text}");
+        assert_eq!(round(text), format!("not valid JSON at byte {at}"), "{text}");
     }
 }
 
@@ -84,8 +84,9 @@ fn nesting_is_bounded_and_the_bound_is_exact() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(parse(&nested(JSON_DEPTH_MAX)).is_ok());
     assert!(parse(&nested(JSON_DEPTH_MAX + 1)).is_ok(), "the innermost is empty");
-    assert_eq!(parse(&nested(JSON_DEPTH_MAX + 2)), Err(JsonError::TooDeep));
-    assert_eq!(parse(&"[{\"a\":".repeat(100_000)), Err(JsonError::TooDeep));
+    let too_deep = Err(JsonError::TooDeep { depth_max: JSON_DEPTH_MAX });
+    assert_eq!(parse(&nested(JSON_DEPTH_MAX + 2)), too_deep);
+    assert_eq!(parse(&"[{\"a\":".repeat(100_000)), too_deep);
 }
 
 #[test]
