@@ -6,7 +6,8 @@
 //! the difference before you commit it.
 //!
 //! What differs from run to run is written as its kind: `{time}`, and in the answer of `/health`
-//! `{number}` and `{build}`. Two requests are at least a millisecond apart, so that times order
+//! `{number}` and `{build}`. UUIDs have numbers, `{uuid1}` being the first that was answered, and
+//! may stand so in what is sent. Two requests are at least a millisecond apart, so that times order
 //! what they did.
 
 use std::fmt::Write;
@@ -17,8 +18,8 @@ use crate::process::Server;
 use crate::wait;
 
 /// Headers that belong to the contract. Others may come and go.
-const HEADERS: [&str; 5] =
-    ["content-type", "connection", "cache-control", "www-authenticate", "allow"];
+const HEADERS: [&str; 6] =
+    ["content-type", "connection", "cache-control", "www-authenticate", "allow", "location"];
 
 /// Lines shown before one that differs.
 const CONTEXT: usize = 8;
@@ -47,6 +48,7 @@ pub fn replay(path: &Path, server: &Server) {
 fn converse(text: &str, server: &Server) -> String {
     let mut actual = String::new();
     let mut connection = server.connect();
+    let mut uuids: Vec<String> = Vec::new();
     let mut request: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
         if let Some(sent) = line.strip_prefix('>') {
@@ -56,13 +58,14 @@ fn converse(text: &str, server: &Server) -> String {
         }
         if !request.is_empty() {
             let (method, path, headers, body) = parse(&request);
+            let (path, body) = (with_uuids(path, &uuids), with_uuids(&body, &uuids));
             wait::next_millisecond();
-            let answer = connection.request_with(method, path, &headers, &body);
+            let answer = connection.request_with(method, &path, &headers, &body);
             let answer = answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
             if answer.header("connection") == Some("close") {
                 connection = server.connect();
             }
-            actual.push_str(&render(method, &answer));
+            actual.push_str(&render(method, &answer, &mut uuids));
             request.clear();
         }
         if !line.starts_with('<') {
@@ -82,16 +85,24 @@ fn parse<'a>(lines: &[&'a str]) -> Request<'a> {
     (method, path, headers.collect(), body)
 }
 
-fn render(method: &str, answer: &Response) -> String {
+/// Puts in the UUIDs that stand there by number.
+fn with_uuids(text: &str, uuids: &[String]) -> String {
+    let numbered = uuids.iter().enumerate();
+    numbered.fold(text.to_owned(), |text, (place, uuid)| {
+        text.replace(&format!("{{uuid{}}}", place + 1), uuid)
+    })
+}
+
+fn render(method: &str, answer: &Response, uuids: &mut Vec<String>) -> String {
     let mut text = format!("< {}\n", answer.status);
     for (name, value) in &answer.headers {
         // Where there is a body, its length is seen; where there is none, only this tells it.
         if HEADERS.contains(&name.as_str()) || (method == "HEAD" && name == "content-length") {
-            writeln!(text, "< {name}: {value}").expect("a string takes text");
+            writeln!(text, "< {name}: {}", mask(value, uuids)).expect("a string takes text");
         }
     }
     text.push_str("<\n");
-    for line in mask(&answer.text()).lines() {
+    for line in mask(&answer.text(), uuids).lines() {
         writeln!(text, "< {line}").expect("a string takes text");
     }
     text
@@ -101,7 +112,7 @@ fn render(method: &str, answer: &Response) -> String {
 const HEALTH: &str = r#"{"status":"ok","uptime":"#;
 
 /// Replaces what differs from run to run by its kind.
-fn mask(body: &str) -> String {
+fn mask(body: &str, uuids: &mut Vec<String>) -> String {
     let mut body = body.to_owned();
     if body.starts_with(HEALTH) {
         body = mask_after(&body, "\"uptime\":", "{number}");
@@ -110,17 +121,26 @@ fn mask(body: &str) -> String {
     }
     let mut masked = String::new();
     let mut rest = body.as_str();
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+    while let Some(at) = rest.find(|c: char| c.is_ascii_hexdigit()) {
         let (before, tail) = rest.split_at(at);
         masked.push_str(before);
-        if is_time(tail) {
+        let end = if let Some(length) = time_length(tail) {
             masked.push_str("{time}");
-            rest = &tail[TIME.len()..];
+            length
+        } else if has_shape(tail, UUID) {
+            let known = uuids.iter().position(|uuid| tail.starts_with(uuid));
+            let number = known.unwrap_or_else(|| {
+                uuids.push(tail[..UUID.len()].to_owned());
+                uuids.len() - 1
+            });
+            write!(masked, "{{uuid{}}}", number + 1).expect("a string takes text");
+            UUID.len()
         } else {
-            let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+            let end = tail.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(tail.len());
             masked.push_str(&tail[..end]);
-            rest = &tail[end..];
-        }
+            end
+        };
+        rest = &tail[end..];
     }
     masked + rest
 }
@@ -133,14 +153,27 @@ fn mask_after(body: &str, text: &str, kind: &str) -> String {
     format!("{before}{kind}{}", &tail[end..])
 }
 
-/// The shape of a time; `d` is a digit.
-const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd.dddZ";
+/// The shapes of a time up to its seconds and of a UUID; `d` is a digit, `x` a lower-case
+/// hexadecimal one.
+const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+const UUID: &[u8] = b"xxxxxxxx-xxxx-4xxx-xxxx-xxxxxxxxxxxx";
 
-fn is_time(text: &str) -> bool {
+/// How long the time is that a text begins with: its fraction has up to nine digits.
+fn time_length(text: &str) -> Option<usize> {
+    let rest = has_shape(text, TIME).then(|| &text[TIME.len()..])?;
+    let digits = rest
+        .strip_prefix('.')
+        .map_or(0, |fraction| fraction.bytes().take_while(u8::is_ascii_digit).count());
+    let fraction = if digits == 0 { 0 } else { 1 + digits };
+    (digits <= 9 && rest[fraction..].starts_with('Z')).then_some(TIME.len() + fraction + 1)
+}
+
+fn has_shape(text: &str, shape: &[u8]) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() >= TIME.len()
-        && TIME.iter().zip(bytes).all(|(shape, byte)| match shape {
+    bytes.len() >= shape.len()
+        && shape.iter().zip(bytes).all(|(shape, byte)| match shape {
             b'd' => byte.is_ascii_digit(),
+            b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
             _ => byte == shape,
         })
 }
