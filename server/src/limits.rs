@@ -86,6 +86,10 @@ pub const H2_REFUSED_STREAMS_MAX: usize = H2_STREAMS_MAX as usize;
 /// Deepest nesting of a JSON body; serde_json draws the same line. Each level is a stack frame.
 pub const JSON_DEPTH_MAX: usize = 128;
 
+/// Deepest nesting in the body of an agent. Its original takes 10,000 levels; a Python client reads
+/// back fewer than 1,000, and a stack of two mebibytes holds several times as many as this.
+pub const AGENT_JSON_DEPTH_MAX: usize = 500;
+
 /// Longest `x-request-id` that is taken over from a client.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 

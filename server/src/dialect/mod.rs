@@ -29,6 +29,8 @@ pub(crate) struct Rendered {
     pub(crate) native: OnceLock<Box<str>>,
     /// The entry in the shape of vers, up to the value of `lastSeen`.
     pub(crate) vers: OnceLock<Box<str>>,
+    /// The agent in the shape of optiinfra.
+    pub(crate) optiinfra: OnceLock<optiinfra::Rendering>,
 }
 
 /// A dialect, found by the first segments of a path.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use support::golden::replay;
 use support::process::Setup;
 
+mod optiinfra;
 mod vers;
 
 /// One test for each file of a folder of golden conversations, and one that none is forgotten.
