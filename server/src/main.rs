@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use registry_core::encoding::DecodeError;
-use registry_core::{OpenError, Registry};
+use registry_core::{Driver, OpenError, Registry};
 use rolecall::args::{self, Order, ServeFlags};
 use rolecall::auth::{Auth, Door};
 use rolecall::bind::{self, Gate};
@@ -85,29 +85,8 @@ async fn start(
     let gate = gate.map_err(|error| Failure::new(error.code(), error))?;
     let address =
         gate.listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
-    let store = backends::open(&config.store).await;
-    let store = store.map_err(|error| {
-        let code = match &error {
-            mistake if mistake.is_mistake() => Code::Usage,
-            backends::OpenError::Io { source, .. } if is_forbidden(source) => Code::Forbidden,
-            _ => Code::Unavailable,
-        };
-        Failure::new(code, error)
-    })?;
     let timing = Arc::new(Timing::default());
-    let store = Arc::new(Timed::new(store, Arc::clone(&timing)));
-    let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
-    for (name, rules) in dialect::namespaces() {
-        builder = builder.namespace(name, rules);
-    }
-    let opened = builder.open().await;
-    let (registry, driver) = opened.map_err(|error| match error {
-        OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
-            let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
-            Failure::new(Code::Unavailable, unreadable)
-        }
-        error => Failure::new(Code::Unavailable, error),
-    })?;
+    let (registry, driver) = open(config, &timing).await?;
     greet(config, &auth, address);
 
     // The registry outlives the server: requests that are being answered still need it.
@@ -117,7 +96,8 @@ async fn start(
     let app = App::new(registry.clone(), auth, doors, limits, Metrics::new(timing));
     let app = Arc::new(app.with_tls(tls));
     let reloaded = Arc::clone(&app);
-    tokio::spawn(reloads.each(move || reload(&reloaded)));
+    let tokens = config.tokens.clone();
+    tokio::spawn(reloads.each(move || reload(&reloaded, &tokens)));
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
@@ -131,6 +111,31 @@ async fn start(
     ended.map_err(|error| Failure::new(Code::Internal, error))?;
     tracing::info!(accepted = drained.accepted, dropped = drained.dropped, "stopped");
     Ok(())
+}
+
+/// The registry, with everything that its store holds, and the driver that it needs.
+async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver), Failure> {
+    let store = backends::open(&config.store).await;
+    let store = store.map_err(|error| {
+        let code = match &error {
+            mistake if mistake.is_mistake() => Code::Usage,
+            backends::OpenError::Io { source, .. } if is_forbidden(source) => Code::Forbidden,
+            _ => Code::Unavailable,
+        };
+        Failure::new(code, error)
+    })?;
+    let store = Arc::new(Timed::new(store, Arc::clone(timing)));
+    let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
+    for (name, rules) in dialect::namespaces() {
+        builder = builder.namespace(name, rules);
+    }
+    builder.open().await.map_err(|error| match error {
+        OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
+            let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
+            Failure::new(Code::Unavailable, unreadable)
+        }
+        error => Failure::new(Code::Unavailable, error),
+    })
 }
 
 fn is_forbidden(error: &std::io::Error) -> bool {

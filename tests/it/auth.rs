@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use support::process::{Server, Setup};
+use support::wait;
 
 const VMS: &str = "/registry/vms";
 const FIRST: &str = "first-token-0123456789abcdef";
@@ -202,4 +203,28 @@ fn a_flood_of_refused_callers_does_not_flood_the_log() {
     let (_, log) = server.wait();
     let lines = log.matches("refused a caller").count();
     assert!((1..100).contains(&lines), "{lines} lines for 500 refusals");
+}
+
+#[test]
+fn tokens_are_changed_without_a_restart() {
+    let (_home, path) = file(&format!("{FIRST}\n"));
+    let data = tempfile::tempdir().unwrap();
+    let server = Setup::new(data.path()).args(&["--token-file", &shown(&path)]).start();
+    assert_opens(&server, &[FIRST]);
+
+    std::fs::write(&path, format!("{SECOND} name=new read\n")).unwrap();
+    server.signal("HUP");
+    wait::until("the new token to count", || (status(&server, SECOND) == 200).then_some(()));
+    assert_opens(&server, &[SECOND]);
+
+    // A file that cannot be used must not open the door, nor close it for everybody.
+    for broken in ["", "# nothing\n", "third-token-0123456789abcdef raed\n"] {
+        std::fs::write(&path, broken).unwrap();
+        let before = server.log().matches("SIGHUP: ").count();
+        server.signal("HUP");
+        wait::until("the complaint", || {
+            (server.log().matches("SIGHUP: ").count() > before).then_some(())
+        });
+        assert_opens(&server, &[SECOND]);
+    }
 }

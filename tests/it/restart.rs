@@ -267,8 +267,9 @@ fn a_directory_taken_from_under_the_server_ends_it_and_nothing_is_lost() {
     std::fs::rename(&taken, &data).unwrap();
     let server = Server::start(&data);
     // The last request was refused with an outcome that nobody knows.
-    server.request("DELETE", &format!("{VMS}/late"), "");
-    assert_eq!(server.request("GET", VMS, "").ids(), before);
+    let mut found = server.request("GET", VMS, "").ids();
+    found.retain(|id| id != "late");
+    assert_eq!(found, before);
 }
 
 #[test]

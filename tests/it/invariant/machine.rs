@@ -300,7 +300,8 @@ impl<P: Place> Machine<P> {
             row.kept = (row.renewed, row.last_seen);
             row.stale_at_rest = stale;
         }
-        self.marked = now;
+        // The mark at rest is the one from before: without one, and without a record that remembers
+        // a later time, registry time may begin anew.
         Ok(())
     }
 
