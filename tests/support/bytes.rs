@@ -122,6 +122,19 @@ impl Connection {
         Ok(response)
     }
 
+    /// The next chunk of a body that comes in chunks; an empty one is the last.
+    ///
+    /// # Errors
+    /// If the connection ends before it.
+    pub fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
+        let length = self.line()?;
+        let length = usize::from_str_radix(&length, 16).map_err(|_| broken(&length))?;
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes)?;
+        self.line()?;
+        Ok(bytes)
+    }
+
     /// Says that nothing more will be sent.
     ///
     /// # Errors

@@ -6,8 +6,8 @@
 //! the difference before you commit it.
 //!
 //! What differs from run to run is written as its kind: `{time}`, and in the answer of `/health`
-//! `{number}` and `{build}`. UUIDs have numbers, `{uuid1}` being the first that was answered, and
-//! may stand so in what is sent. Two requests are at least a millisecond apart, so that times order
+//! `{number}` and `{build}`. UUIDs and ULIDs have numbers, `{uuid1}` and `{ulid1}` being the first that
+//! were answered, and may stand so in what is sent. Two requests are at least a millisecond apart, so that times order
 //! what they did.
 
 use std::fmt::Write;
@@ -20,6 +20,12 @@ use crate::wait;
 /// Headers that belong to the contract. Others may come and go.
 const HEADERS: [&str; 6] =
     ["content-type", "connection", "cache-control", "www-authenticate", "allow", "location"];
+
+/// The ids that a server has made up, of each kind in the order of their appearance.
+#[derive(Default)]
+struct Ids([Vec<String>; KINDS.len()]);
+
+const KINDS: [(&str, &[u8]); 2] = [("uuid", UUID), ("ulid", ULID)];
 
 /// Lines shown before one that differs.
 const CONTEXT: usize = 8;
@@ -48,7 +54,7 @@ pub fn replay(path: &Path, server: &Server) {
 fn converse(text: &str, server: &Server) -> String {
     let mut actual = String::new();
     let mut connection = server.connect();
-    let mut uuids: Vec<String> = Vec::new();
+    let mut ids = Ids::default();
     let mut request: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
         if let Some(sent) = line.strip_prefix('>') {
@@ -58,14 +64,14 @@ fn converse(text: &str, server: &Server) -> String {
         }
         if !request.is_empty() {
             let (method, path, headers, body) = parse(&request);
-            let (path, body) = (with_uuids(path, &uuids), with_uuids(&body, &uuids));
+            let (path, body) = (ids.fill(path), ids.fill(&body));
             wait::next_millisecond();
             let answer = connection.request_with(method, &path, &headers, &body);
             let answer = answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
             if answer.header("connection") == Some("close") {
                 connection = server.connect();
             }
-            actual.push_str(&render(method, &answer, &mut uuids));
+            actual.push_str(&render(method, &answer, &mut ids));
             request.clear();
         }
         if !line.starts_with('<') {
@@ -85,24 +91,16 @@ fn parse<'a>(lines: &[&'a str]) -> Request<'a> {
     (method, path, headers.collect(), body)
 }
 
-/// Puts in the UUIDs that stand there by number.
-fn with_uuids(text: &str, uuids: &[String]) -> String {
-    let numbered = uuids.iter().enumerate();
-    numbered.fold(text.to_owned(), |text, (place, uuid)| {
-        text.replace(&format!("{{uuid{}}}", place + 1), uuid)
-    })
-}
-
-fn render(method: &str, answer: &Response, uuids: &mut Vec<String>) -> String {
+fn render(method: &str, answer: &Response, ids: &mut Ids) -> String {
     let mut text = format!("< {}\n", answer.status);
     for (name, value) in &answer.headers {
         // Where there is a body, its length is seen; where there is none, only this tells it.
         if HEADERS.contains(&name.as_str()) || (method == "HEAD" && name == "content-length") {
-            writeln!(text, "< {name}: {}", mask(value, uuids)).expect("a string takes text");
+            writeln!(text, "< {name}: {}", mask(value, ids)).expect("a string takes text");
         }
     }
     text.push_str("<\n");
-    for line in mask(&answer.text(), uuids).lines() {
+    for line in mask(&answer.text(), ids).lines() {
         writeln!(text, "< {line}").expect("a string takes text");
     }
     text
@@ -112,7 +110,7 @@ fn render(method: &str, answer: &Response, uuids: &mut Vec<String>) -> String {
 const HEALTH: &str = r#"{"status":"ok","uptime":"#;
 
 /// Replaces what differs from run to run by its kind.
-fn mask(body: &str, uuids: &mut Vec<String>) -> String {
+fn mask(body: &str, ids: &mut Ids) -> String {
     let mut body = body.to_owned();
     if body.starts_with(HEALTH) {
         body = mask_after(&body, "\"uptime\":", "{number}");
@@ -127,14 +125,9 @@ fn mask(body: &str, uuids: &mut Vec<String>) -> String {
         let end = if let Some(length) = time_length(tail) {
             masked.push_str("{time}");
             length
-        } else if has_shape(tail, UUID) {
-            let known = uuids.iter().position(|uuid| tail.starts_with(uuid));
-            let number = known.unwrap_or_else(|| {
-                uuids.push(tail[..UUID.len()].to_owned());
-                uuids.len() - 1
-            });
-            write!(masked, "{{uuid{}}}", number + 1).expect("a string takes text");
-            UUID.len()
+        } else if let Some((name, length)) = ids.name(tail) {
+            masked.push_str(&name);
+            length
         } else {
             let end = tail.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(tail.len());
             masked.push_str(&tail[..end]);
@@ -153,10 +146,37 @@ fn mask_after(body: &str, text: &str, kind: &str) -> String {
     format!("{before}{kind}{}", &tail[end..])
 }
 
-/// The shapes of a time up to its seconds and of a UUID; `d` is a digit, `x` a lower-case
-/// hexadecimal one.
+// === impl Ids ===
+
+impl Ids {
+    /// Puts in the ids that stand there by number.
+    fn fill(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for ((kind, _), known) in KINDS.iter().zip(&self.0) {
+            for (id, number) in known.iter().zip(1..) {
+                text = text.replace(&format!("{{{kind}{number}}}"), id);
+            }
+        }
+        text
+    }
+
+    /// What the id is called that a text begins with, and how long it is.
+    fn name(&mut self, text: &str) -> Option<(String, usize)> {
+        let kinds = KINDS.iter().zip(&mut self.0);
+        let ((kind, shape), known) = kinds.into_iter().find(|((_, s), _)| has_shape(text, s))?;
+        let place = known.iter().position(|id| text.starts_with(id)).unwrap_or_else(|| {
+            known.push(text[..shape.len()].to_owned());
+            known.len() - 1
+        });
+        Some((format!("{{{kind}{}}}", place + 1), shape.len()))
+    }
+}
+
+/// The shapes of a time up to its seconds, of a UUID and of a ULID; `d` is a digit, `x` a lower-case
+/// hexadecimal one, `u` a digit or an upper-case letter.
 const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
 const UUID: &[u8] = b"xxxxxxxx-xxxx-4xxx-xxxx-xxxxxxxxxxxx";
+const ULID: &[u8] = b"0uuuuuuuuuuuuuuuuuuuuuuuuu";
 
 /// How long the time is that a text begins with: its fraction has up to nine digits.
 fn time_length(text: &str) -> Option<usize> {
@@ -173,6 +193,7 @@ fn has_shape(text: &str, shape: &[u8]) -> bool {
     bytes.len() >= shape.len()
         && shape.iter().zip(bytes).all(|(shape, byte)| match shape {
             b'd' => byte.is_ascii_digit(),
+            b'u' => byte.is_ascii_digit() || byte.is_ascii_uppercase(),
             b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
             _ => byte == shape,
         })

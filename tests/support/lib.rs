@@ -4,6 +4,7 @@
 pub mod bytes;
 pub mod dice;
 mod entry;
+pub mod events;
 pub mod golden;
 pub mod inside;
 pub mod process;
