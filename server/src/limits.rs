@@ -126,6 +126,21 @@ pub const METRICS_ROLES_MAX: usize = 200;
 /// Bytes of events that are put together before they are sent to one stream.
 pub const STREAM_CHUNK_BYTES: usize = 32 * 1024;
 
+/// Events that the feed keeps: the newest, as many as its original had in memory.
+pub const FEED_EVENTS_MAX: usize = 10_000;
+
+/// Records that a journal removes at a time, so that other writes come in between.
+pub const JOURNAL_REMOVALS_MAX: usize = 256;
+
+/// Commits that are recorded at a time. A list without a limit shows them all: some 30 MB.
+pub const COMMITS_MAX: usize = 100_000;
+
+/// Tasks on the board at a time: more than people can look through.
+pub const BOARD_TASKS_MAX: usize = 10_000;
+
+/// Notes of one task, and as many artifacts: each change of a task writes all of them again.
+pub const TASK_ITEMS_MAX: usize = 1_000;
+
 /// How long a stream may be silent before it shows that it lives: less than the half minute after
 /// which proxies begin to give up.
 pub const STREAM_SILENCE: Duration = Duration::from_secs(15);
