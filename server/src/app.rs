@@ -4,7 +4,7 @@ use registry_core::Registry;
 
 use crate::auth::Auth;
 use crate::clock::Stopwatch;
-use crate::dialect::Doors;
+use crate::dialect::{Doors, Rooms};
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -36,6 +36,8 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// What is counted.
     pub metrics: Metrics,
+    /// What one dialect keeps beside the records that every dialect shows.
+    pub(crate) rooms: Rooms,
     pub(crate) uptime: Stopwatch,
 }
 
@@ -51,7 +53,8 @@ impl App {
         metrics: Metrics,
     ) -> Self {
         let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
-        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, uptime }
+        let rooms = Rooms::open(&registry);
+        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, rooms, uptime }
     }
 
     /// The same, with this on its connections.

@@ -14,6 +14,8 @@ mod vers;
 
 use std::sync::OnceLock;
 
+pub(crate) use vers::Rooms;
+
 use hyper::Response;
 use registry_core::Rules;
 

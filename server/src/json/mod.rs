@@ -11,7 +11,7 @@ mod write;
 
 use std::borrow::Cow;
 
-pub(crate) use parse::{JsonError, Raw, parse, parse_first};
+pub(crate) use parse::{JsonError, Raw, order, parse, parse_first};
 pub(crate) use text::{display, trim};
 pub(crate) use write::push_string;
 

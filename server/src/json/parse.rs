@@ -347,11 +347,16 @@ impl Members {
 
     fn finish(mut self) -> Object {
         if self.has_integer_key {
-            // A stable sort: the other keys, all alike here, keep their order behind the integers.
-            self.list.sort_by_key(|(key, _)| integer_key(key).unwrap_or(u32::MAX));
+            order(&mut self.list);
         }
         Object { members: self.list }
     }
+}
+
+/// Puts members in JavaScript's order.
+pub(crate) fn order<K: AsRef<str>, V>(members: &mut [(K, V)]) {
+    // A stable sort: the other keys, all alike here, keep their order behind the integers.
+    members.sort_by_key(|(key, _)| integer_key(key.as_ref()).unwrap_or(u32::MAX));
 }
 
 /// The key as an array index: decimal, without leading zeros, below 2^32 - 1.

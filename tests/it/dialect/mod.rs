@@ -11,6 +11,8 @@ use support::process::Setup;
 
 mod optiinfra;
 mod vers;
+mod vers_board;
+mod vers_feed;
 
 /// One test for each file of a folder of golden conversations, and one that none is forgotten.
 macro_rules! conversations {

@@ -27,6 +27,16 @@ conversations! {
     numbers_and_keys_are_javascripts = "11-numbers-and-keys",
     a_token_guards_every_path_below = "12-auth",
     unrouted_paths_are_plain_404s = "13-paths",
+    an_event_is_checked_and_kept = "14-feed-publish",
+    the_feed_is_listed_by_filters_and_since = "15-feed-list",
+    statistics_take_any_name = "16-feed-stats",
+    commits_are_recorded_and_found = "17-commits",
+    commits_are_refused_in_the_originals_order = "18-commits-refused",
+    tasks_are_created_listed_changed_and_deleted = "19-board",
+    tasks_are_refused_and_then_nothing_is_changed = "20-board-refused",
+    tasks_have_notes_and_artifacts = "21-board-notes",
+    tasks_are_reviewed = "22-board-review",
+    the_extension_finds_all_it_needs = "23-extension",
 }
 
 fn body(id: &str) -> String {

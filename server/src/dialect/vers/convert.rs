@@ -71,7 +71,7 @@ impl Registration {
     }
 }
 
-fn required(body: &Json, field: &str) -> Result<String, String> {
+pub(super) fn required(body: &Json, field: &str) -> Result<String, String> {
     non_blank(body.get(field)).ok_or_else(|| format!("{field} is required"))
 }
 
@@ -159,21 +159,65 @@ fn searchable(services: Option<&Json>) -> Vec<Service> {
     named.take(limits::SERVICES_MAX).collect()
 }
 
-/// The status and the words for what the registry refused.
-pub(super) fn refusal(error: &Error) -> (StatusCode, String) {
-    let status = match error {
-        Error::NotFound => return (StatusCode::NOT_FOUND, "VM not found".to_owned()),
-        Error::Conflict { .. } => {
-            return (StatusCode::CONFLICT, "VM already registered".to_owned());
-        }
-        // The largest part by far; its name in the registry means nothing to the caller.
-        Error::Invalid(invalid) if invalid.field == "document" => {
-            let words = format!("services and metadata together: it {}", invalid.reason);
-            return (StatusCode::PAYLOAD_TOO_LARGE, words);
-        }
-        Error::Invalid(_) => StatusCode::BAD_REQUEST,
-        Error::Fenced { .. } | Error::Moved { .. } => StatusCode::CONFLICT,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    (status, error.to_string())
+/// What the registry's refusals are called where they are about something of one kind.
+pub(super) struct Words {
+    /// It is not there.
+    pub(super) unknown: &'static str,
+    /// It is there already.
+    pub(super) taken: &'static str,
+    /// The largest part of it by far: its name in the registry means nothing to the caller.
+    pub(super) document: &'static str,
+}
+
+pub(super) const VM: Words = Words {
+    unknown: "VM not found",
+    taken: "VM already registered",
+    document: "services and metadata together: it",
+};
+
+// === impl Words ===
+
+impl Words {
+    /// The status and the words for what the registry refused.
+    pub(super) fn refusal(&self, error: &Error) -> (StatusCode, String) {
+        let status = match error {
+            Error::NotFound => return (StatusCode::NOT_FOUND, self.unknown.to_owned()),
+            Error::Conflict { .. } => return (StatusCode::CONFLICT, self.taken.to_owned()),
+            Error::Invalid(invalid) if invalid.field == "document" => {
+                let words = format!("{} {}", self.document, invalid.reason);
+                return (StatusCode::PAYLOAD_TOO_LARGE, words);
+            }
+            Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            Error::Fenced { .. } | Error::Moved { .. } => StatusCode::CONFLICT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, error.to_string())
+    }
+}
+
+/// The text of a field that may be missing, trimmed; `null` is missing.
+pub(super) fn optional(body: &Json, field: &str) -> Result<Option<String>, String> {
+    match body.get(field) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(trim(text).to_owned())),
+        Some(_) => Err(format!("{field} must be a string")),
+    }
+}
+
+/// Refuses what is too long to be found by.
+pub(super) fn fits(field: &str, text: &str, max: usize) -> Result<(), String> {
+    let bytes = text.len();
+    if bytes <= max {
+        return Ok(());
+    }
+    Err(format!("{field} has {bytes} bytes; at most {max} are allowed"))
+}
+
+/// Refuses tags that are too many or too long to be found by.
+pub(super) fn tags_fit<'a>(tags: impl ExactSizeIterator<Item = &'a str>) -> Result<(), String> {
+    let (count, max) = (tags.len(), limits::CAPABILITIES_MAX);
+    if count > max {
+        return Err(format!("tags has {count} elements; at most {max} are allowed"));
+    }
+    tags.into_iter().try_for_each(|tag| fits("a tag", tag, limits::TEXT_BYTES_MAX))
 }

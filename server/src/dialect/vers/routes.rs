@@ -1,31 +1,34 @@
 //! Route by route: read what the caller sent, say one verb to the registry, answer in its shape.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use hyper::{Method, Response, StatusCode};
 use registry_core::{Claim, Error, Guard, Key, Query, Slot};
 
-use super::convert::{Amendment, Registration, refusal};
-use super::{NAMESPACE, wire};
+use super::convert::{Amendment, Registration, VM};
+use super::{NAMESPACE, board, commits, feed, wire};
 use crate::app::App;
 use crate::auth::{Denied, Forbidden, Scope};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::json::{self, Json};
 
-type Answer = Result<Response<Body>, Refusal>;
+pub(super) type Answer = Result<Response<Body>, Refusal>;
 
 /// A status and the words that go with it.
-type Refusal = (StatusCode, String);
+pub(super) type Refusal = (StatusCode, String);
 
-/// Answers one call below `/registry`. The original's other paths are not served yet: 404.
+/// Answers one call. Not every path of the original is served: `docs/DIFFERENCES.md` names those
+/// that are not.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
     // Before the route is known to exist: a caller without a token learns nothing about paths.
     let scope = if call.method == Method::GET { Scope::Read } else { Scope::Write };
     if let Err(refused) = call.caller.demand(scope, NAMESPACE) {
         app.auth.log(refused);
-        return forbidden(refused);
+        let (status, message) = forbidden(refused);
+        return body::error(status, &message);
     }
     if call.has_empty_segment {
         return body::not_found();
@@ -41,6 +44,9 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
             update(app, id, call).await
         }
         (&Method::DELETE, ["registry", "vms", id]) => deregister(app, id, call.by()).await,
+        (_, ["feed", ..]) => feed::answer(app, call).await,
+        (_, ["commits", ..]) => commits::answer(app, call).await,
+        (_, ["board", ..]) => board::answer(app, call).await,
         _ => Ok(body::not_found()),
     };
     answer.unwrap_or_else(|(status, message)| body::error(status, &message))
@@ -50,18 +56,17 @@ async fn register(app: &App, call: Call<'_>) -> Answer {
     let by = call.by();
     let body = fields(read_json(app, call).await?)?;
     let registration = Registration::read(&body).map_err(bad_request)?;
-    let key = Key::new(NAMESPACE, &registration.id).map_err(|error| refusal(&error.into()))?;
+    let key = Key::new(NAMESPACE, &registration.id).map_err(|error| VM.refusal(&error.into()))?;
     let done =
         app.registry.register(key, registration.declared, Claim { by, ..Claim::default() }).await;
-    let slot = done.map_err(|error| refusal(&error))?.slot;
+    let slot = done.map_err(|error| VM.refusal(&error))?.slot;
     Ok(body::json(StatusCode::CREATED, wire::entry(&slot)))
 }
 
 fn list(app: &App, call: &Call<'_>) -> Response<Body> {
-    let filter = |name| call.query.first(name).filter(|text| !text.is_empty());
     let mut query = Query::any().in_namespace(NAMESPACE);
-    query.role = filter("role").map(Into::into);
-    let status = filter("status");
+    query.role = filter(call, "role").map(Into::into);
+    let status = filter(call, "status");
     // Only `running` speaks of the present; any other list shows what is stale, too.
     if status.as_deref() != Some("running") {
         query = query.including_stale();
@@ -94,25 +99,25 @@ async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
         Ok(())
     };
     let done = app.registry.update(NAMESPACE, id, Guard { by, ..Guard::default() }, edit).await;
-    let slot = done.map_err(|error| refusal(&error))?.slot;
+    let slot = done.map_err(|error| VM.refusal(&error))?.slot;
     Ok(body::json(StatusCode::OK, wire::entry(&slot)))
 }
 
 async fn heartbeat(app: &App, id: &str) -> Answer {
     let slot = app.registry.heartbeat(NAMESPACE, id, &Guard::default()).await;
-    let slot = slot.map_err(|error| refusal(&error))?;
+    let slot = slot.map_err(|error| VM.refusal(&error))?;
     Ok(body::json(StatusCode::OK, wire::heard(&slot)))
 }
 
 async fn deregister(app: &App, id: &str, by: Option<Arc<str>>) -> Answer {
     let guard = Guard { by, ..Guard::default() };
     let done = app.registry.deregister(NAMESPACE, id, guard).await;
-    done.map_err(|error| refusal(&error))?;
+    done.map_err(|error| VM.refusal(&error))?;
     Ok(body::json(StatusCode::OK, r#"{"deleted":true}"#))
 }
 
 /// The original's two sentences for who is unknown, and ours for a token that is not enough.
-fn forbidden(refused: Forbidden) -> Response<Body> {
+pub(super) fn forbidden(refused: Forbidden) -> Refusal {
     let (status, message) = match refused {
         Forbidden::Unknown(Denied::Missing) => {
             (StatusCode::UNAUTHORIZED, "Unauthorized — missing Authorization header")
@@ -122,11 +127,11 @@ fn forbidden(refused: Forbidden) -> Response<Body> {
         }
         Forbidden::Insufficient => (StatusCode::FORBIDDEN, "Forbidden — the token is not for this"),
     };
-    body::error(status, message)
+    (status, message.to_owned())
 }
 
 /// The body as JSON.
-async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
+pub(super) async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
     let bytes = body::read(call.body, &app.limits).await;
     let bytes = bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))?;
     match json::parse(&json::body_text(&bytes)) {
@@ -136,17 +141,22 @@ async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
 }
 
 /// What fields are read from. Anything but an object has none, and `null` is a mistake.
-fn fields(body: Json) -> Result<Json, Refusal> {
+pub(super) fn fields(body: Json) -> Result<Json, Refusal> {
     match body {
         Json::Null => Err(bad_request("Invalid JSON body: null has no fields".to_owned())),
         body => Ok(body),
     }
 }
 
-fn bad_request(message: String) -> Refusal {
+pub(super) fn bad_request(message: String) -> Refusal {
     (StatusCode::BAD_REQUEST, message)
 }
 
 fn not_registered() -> Refusal {
-    refusal(&Error::NotFound)
+    VM.refusal(&Error::NotFound)
+}
+
+/// The value of a filter. Without a value it filters nothing.
+pub(super) fn filter<'a>(call: &Call<'a>, name: &str) -> Option<Cow<'a, str>> {
+    call.query.first(name).filter(|text| !text.is_empty())
 }

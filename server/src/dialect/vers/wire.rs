@@ -6,11 +6,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use registry_core::{Record, Slot, State};
+use registry_core::{Record, Slot, State, Timestamp};
+use ulid::{ULID_LEN, Ulid};
 
 use super::convert::Document;
 use crate::dialect::Rendered;
-use crate::json::push_string;
+use crate::json::{Json, push_string};
 use crate::timestamp::{TIMESTAMP_BYTES, Timestamps};
 
 /// What follows the last field's value.
@@ -57,6 +58,72 @@ pub(super) fn status(slot: &Slot) -> &'static str {
         State::Paused | State::Relaunching => "paused",
         State::Stopped | State::Retired => "stopped",
     }
+}
+
+/// A document that begins with its id and has its time in the middle.
+pub(super) fn stamped(id: Ulid, before: &str, at: Timestamp, after: &str) -> Box<str> {
+    let length = ULID_LEN + before.len() + TIMESTAMP_BYTES + after.len() + 32;
+    let mut text = String::with_capacity(length);
+    write!(text, r#"{{"id":"{id}"{before},"timestamp":""#).expect("a string takes text");
+    Timestamps::default().push(&mut text, at);
+    text.push('"');
+    text.push_str(after);
+    text.push('}');
+    text.into()
+}
+
+/// `,"name":"text"`.
+pub(super) fn push_field(text: &mut String, name: &str, value: &str) {
+    push_part(text, name, |text| push_string(text, value));
+}
+
+/// `,"name":…`, if there is something: any JSON.
+pub(super) fn push_json(text: &mut String, name: &str, value: Option<&Json>) {
+    if let Some(value) = value {
+        push_part(text, name, |text| text.push_str(&value.to_text()));
+    }
+}
+
+fn push_part(text: &mut String, name: &str, push: impl FnOnce(&mut String)) {
+    text.push_str(",\"");
+    text.push_str(name);
+    text.push_str("\":");
+    push(text);
+}
+
+/// The document that a record of the server's own holds: what it is answered with.
+pub(super) fn document(slot: &Slot) -> &str {
+    slot.record().declared.document.as_deref().unwrap_or("null")
+}
+
+/// Documents as an array.
+pub(super) fn array<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>) -> String {
+    let mut text = String::with_capacity(4_096);
+    push_array(&mut text, slots);
+    text
+}
+
+/// `{"<name>":[…],"count":n}`.
+pub(super) fn counted<'a>(name: &str, slots: impl Iterator<Item = &'a Arc<Slot>>) -> String {
+    let mut text = String::with_capacity(4_096);
+    write!(text, "{{\"{name}\":").expect("a string takes text");
+    let count = push_array(&mut text, slots);
+    write!(text, ",\"count\":{count}}}").expect("a string takes text");
+    text
+}
+
+fn push_array<'a>(text: &mut String, slots: impl Iterator<Item = &'a Arc<Slot>>) -> usize {
+    let mut count = 0;
+    text.push('[');
+    for slot in slots {
+        if count > 0 {
+            text.push(',');
+        }
+        text.push_str(document(slot));
+        count += 1;
+    }
+    text.push(']');
+    count
 }
 
 fn push_entry(text: &mut String, slot: &Slot, times: &mut Timestamps) {
