@@ -95,7 +95,7 @@ impl Driver {
         };
         let before = draft.before.as_ref();
         let mut beat = before.map(|slot| slot.pulse().latest()).unwrap_or_default();
-        if draft.renews() {
+        if draft.renews {
             beat = Beat { last_seen: beat.last_seen.max(draft.at), renewed: beat.renewed.max(now) };
         }
         let action = match &draft.record {
@@ -165,8 +165,7 @@ impl Driver {
 
     /// The change that a draft has become.
     fn change(&self, draft: Draft, revision: Revision, beat: Beat) -> Change {
-        let renews = draft.renews();
-        let Draft { cause, at, before, record, by } = draft;
+        let Draft { cause, at, before, record, by, renews } = draft;
         let after = record.map(|mut record| {
             record.modified = revision;
             let pulse = match &before {

@@ -1,6 +1,7 @@
 //! The rules of a collection of records, as data.
 
 use crate::lease::{Term, Ttl};
+use crate::record::State;
 
 /// What holds for every record of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub struct Rules {
     pub default_ttl: Option<Ttl>,
     /// What becomes of a record whose lease has run out.
     pub on_expiry: OnExpiry,
+    /// Whether leases run on when a record has stopped or retired. It is not discovered in either
+    /// case, but then it expires like any other instead of being kept until somebody deregisters it.
+    pub ended_expires: bool,
     /// The labels that records are found by without looking at every record.
     pub indexed_labels: Vec<String>,
 }
@@ -48,5 +52,13 @@ impl Rules {
             Term::Endless => None,
             Term::For(ttl) => Some(ttl),
         }
+    }
+
+    /// The lease that runs for a record in this state that asks for `term`.
+    #[must_use]
+    pub fn lease(&self, state: State, term: Term) -> Option<Ttl> {
+        let has_ended = matches!(state, State::Stopped | State::Retired);
+        let runs = state.is_under_lease() || (self.ended_expires && has_ended);
+        self.ttl(term).filter(|_| runs)
     }
 }

@@ -64,6 +64,8 @@ pub(crate) enum Operation {
     Update {
         guard: Guard,
         edit: Edit,
+        /// Whether it is a sign of life.
+        renews: bool,
     },
     Deregister {
         guard: Guard,
@@ -100,6 +102,8 @@ pub(crate) struct Draft {
     pub(crate) record: Option<Box<Record>>,
     /// Who asked for it.
     pub(crate) by: Option<Arc<str>>,
+    /// Whether the owner has given a sign of life, which renews the lease.
+    pub(crate) renews: bool,
 }
 
 // === impl Ticket ===
@@ -121,7 +125,9 @@ impl Operation {
             Self::Register { declared, claim } => {
                 register(key, *declared, claim, before, catalog, now, at)
             }
-            Self::Update { guard, edit } => update(guard, edit, before, at),
+            Self::Update { guard, edit, renews } => {
+                update(guard, edit, renews, before, catalog, at)
+            }
             Self::Deregister { guard } => guard.check(before).map(|slot| {
                 let removal = Draft::removal(Cause::Deregistered, at, slot);
                 Decision::Write(Draft { by: guard.by, ..removal })
@@ -178,22 +184,35 @@ fn register(
         modified: UNWRITTEN,
     };
     let record = Some(Box::new(record));
-    Ok(Decision::Write(Draft { cause, at, before, record, by: claim.by }))
+    Ok(Decision::Write(Draft { cause, at, before, record, by: claim.by, renews: true }))
 }
 
 fn update(
     guard: Guard,
     edit: Edit,
+    renews: bool,
     before: Option<Arc<Slot>>,
+    catalog: &Catalog,
     at: Timestamp,
 ) -> Result<Decision, Error> {
     let before = guard.check(before)?;
     let mut record = before.record().clone();
     edit(&mut record.declared)?;
     record.declared.check()?;
-    record.lapsed_at = None;
+    if renews {
+        record.lapsed_at = None;
+    } else {
+        let rules = catalog.rules(record.key.namespace());
+        let lease = |declared: &Declared| rules.lease(declared.state, declared.term);
+        // Another lease would have to begin now, and then somebody must have been heard of.
+        if lease(&record.declared) != lease(&before.record().declared) {
+            let reason = "another lease takes a sign of life: update, not amend";
+            return Err(Invalid::new("ttl", reason).into());
+        }
+    }
     let (before, record) = (Some(before), Some(Box::new(record)));
-    Ok(Decision::Write(Draft { cause: Cause::Updated, at, before, record, by: guard.by }))
+    let (cause, by) = (Cause::Updated, guard.by);
+    Ok(Decision::Write(Draft { cause, at, before, record, by, renews }))
 }
 
 /// What was due when it was queued may have been overtaken by a heartbeat or another life since.
@@ -216,7 +235,7 @@ fn announce(due: &Due, slot: Arc<Slot>, catalog: &Catalog, at: Timestamp) -> Dec
         _ => return Decision::Nothing,
     };
     let record = Some(Box::new(Record { lapsed_at, ..slot.record().clone() }));
-    Decision::Write(Draft { cause, at, before: Some(slot), record, by: None })
+    Decision::Write(Draft { cause, at, before: Some(slot), record, by: None, renews: false })
 }
 
 // === impl Guard ===
@@ -240,11 +259,6 @@ impl Guard {
 
 impl Draft {
     fn removal(cause: Cause, at: Timestamp, slot: Arc<Slot>) -> Self {
-        Self { cause, at, before: Some(slot), record: None, by: None }
-    }
-
-    /// Whether the owner has spoken, which renews the lease.
-    pub(crate) fn renews(&self) -> bool {
-        self.record.is_some() && !matches!(self.cause, Cause::Lapsed | Cause::Revived)
+        Self { cause, at, before: Some(slot), record: None, by: None, renews: false }
     }
 }

@@ -238,7 +238,8 @@ impl State {
         }
     }
 
-    /// Whether heartbeats are expected. Otherwise no lease runs, so nothing expires.
+    /// Whether heartbeats are expected. Otherwise no lease runs, so nothing expires, unless the
+    /// namespace has what has ended expire.
     #[must_use]
     pub const fn is_under_lease(self) -> bool {
         matches!(self, Self::Running | Self::Relaunching)

@@ -1,4 +1,4 @@
-//! The five verbs: register, heartbeat, deregister, discover, watch; and `update`.
+//! The five verbs: register, heartbeat, deregister, discover, watch; and `update` and `amend`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,8 +153,25 @@ impl Registry {
         guard: Guard,
         edit: impl FnOnce(&mut Declared) -> Result<(), Invalid> + Send + 'static,
     ) -> Result<Done, Error> {
-        let key = self.known(namespace, id)?;
-        self.submit(key, Operation::Update { guard, edit: Box::new(edit) }).await
+        self.change(namespace, id, guard, edit, true).await
+    }
+
+    /// Changes what a record declares like [`update`](Self::update), but is no sign of life: its
+    /// lease, its standing and when it was last seen stay as they are.
+    ///
+    /// For what is said about a thing, rather than by it.
+    ///
+    /// # Errors
+    /// Those of [`update`](Self::update), and [`Error::Invalid`] if the edit would give the record
+    /// another lease.
+    pub async fn amend(
+        &self,
+        namespace: &str,
+        id: &str,
+        guard: Guard,
+        edit: impl FnOnce(&mut Declared) -> Result<(), Invalid> + Send + 'static,
+    ) -> Result<Done, Error> {
+        self.change(namespace, id, guard, edit, false).await
     }
 
     /// Removes a record. Durable when it returns. No heartbeat brings it back.
@@ -298,6 +315,18 @@ impl Registry {
         let (caller, answer) = oneshot::channel();
         self.queue.send(Request::Checkpoint(caller)).await.map_err(|_| Error::Closed)?;
         answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    async fn change(
+        &self,
+        namespace: &str,
+        id: &str,
+        guard: Guard,
+        edit: impl FnOnce(&mut Declared) -> Result<(), Invalid> + Send + 'static,
+        renews: bool,
+    ) -> Result<Done, Error> {
+        let key = self.known(namespace, id)?;
+        self.submit(key, Operation::Update { guard, edit: Box::new(edit), renews }).await
     }
 
     fn known(&self, namespace: &str, id: &str) -> Result<Key, Error> {

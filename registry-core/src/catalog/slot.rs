@@ -177,8 +177,7 @@ impl Pulse {
 
     /// Takes over what a new version of the record says about its lease.
     pub(crate) fn set_lease(&self, record: &Record, rules: &Rules) {
-        let ttl = rules.ttl(record.declared.term);
-        let ttl = ttl.filter(|_| record.declared.state.is_under_lease());
+        let ttl = rules.lease(record.declared.state, record.declared.term);
         self.ttl_ms.store(ttl.map_or(NO_LEASE, Ttl::as_ms), Ordering::SeqCst);
     }
 

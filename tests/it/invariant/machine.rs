@@ -155,6 +155,17 @@ impl<P: Place> Machine<P> {
                 let done = self.registry.update(namespace, &id, guard, edit).await;
                 self.judge(who, done.map(|_| ()), |model| model.update(who, state, fence))
             }
+            Step::Amend { who, role, state, fence } => {
+                let guard = self.guard(who, fence);
+                let edit = move |declared: &mut Declared| {
+                    declared.state = state;
+                    declared.role = ROLES[role].into();
+                    Ok(())
+                };
+                let (namespace, id) = name(who);
+                let done = self.registry.amend(namespace, &id, guard, edit).await;
+                self.judge(who, done.map(|_| ()), |model| model.amend(who, (role, state), fence))
+            }
             Step::Heartbeat { who, fence } => {
                 let guard = self.guard(who, fence);
                 let (namespace, id) = name(who);
@@ -252,6 +263,7 @@ impl<P: Place> Machine<P> {
             (Ok(()), Ending::Done) => true,
             (Err(Error::NotFound), Ending::NotFound) => true,
             (Err(Error::Conflict { .. }), Ending::Conflict) => true,
+            (Err(Error::Invalid(_)), Ending::Invalid) => true,
             (Err(Error::Fenced { held }), Ending::Fenced) => {
                 self.model.rows.get(&who).is_some_and(|row| row.generation == held.as_str())
             }

@@ -39,6 +39,7 @@ pub(crate) enum Ending {
     NotFound,
     Conflict,
     Fenced,
+    Invalid,
 }
 
 // === impl Model ===
@@ -106,6 +107,25 @@ impl Model {
         };
         row.state = state;
         row.beat(now, wall);
+        row.keep();
+        Ending::Done
+    }
+
+    pub(crate) fn amend(
+        &mut self,
+        who: Who,
+        (role, state): (usize, State),
+        fence: Fence,
+    ) -> Ending {
+        let row = match self.fenced(who, fence) {
+            Ok(row) => row,
+            Err(ending) => return ending,
+        };
+        let amended = Row { role, state, ..row.clone() };
+        if amended.ttl(who) != row.ttl(who) {
+            return Ending::Invalid;
+        }
+        *row = amended;
         row.keep();
         Ending::Done
     }
@@ -192,7 +212,11 @@ impl Model {
 
 impl Row {
     pub(crate) fn ttl(&self, who: Who) -> Option<u64> {
-        let under_lease = matches!(self.state, State::Running | State::Relaunching);
+        let under_lease = match self.state {
+            State::Running | State::Relaunching => true,
+            State::Paused => false,
+            State::Stopped | State::Retired => story::rules(who.namespace).ended_expires,
+        };
         let ttl = match self.term {
             Term::Default => story::rules(who.namespace).default_ttl,
             Term::Endless => None,

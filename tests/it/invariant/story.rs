@@ -17,6 +17,13 @@ pub(crate) enum Step {
         state: State,
         fence: Fence,
     },
+    /// Like an update, but no sign of life.
+    Amend {
+        who: Who,
+        role: usize,
+        state: State,
+        fence: Fence,
+    },
     Heartbeat {
         who: Who,
         fence: Fence,
@@ -78,6 +85,7 @@ pub(crate) fn rules(namespace: usize) -> Rules {
     Rules {
         on_conflict: on_conflict[namespace % on_conflict.len()],
         default_ttl: Some(Ttl::from_ms(30)),
+        ended_expires: purges,
         on_expiry: if purges { OnExpiry::PurgeAfterMs(PURGE_AFTER_MS) } else { OnExpiry::Keep },
         ..Rules::default()
     }
@@ -105,6 +113,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, role, term, fence)| Step::Register { who, role, term, fence }),
         2 => (who(), prop::sample::select(&State::ALL[..]), fence())
             .prop_map(|(who, state, fence)| Step::Update { who, state, fence }),
+        2 => (who(), 0..ROLES.len(), prop::sample::select(&State::ALL[..]), fence())
+            .prop_map(|(who, role, state, fence)| Step::Amend { who, role, state, fence }),
         6 => (who(), fence()).prop_map(|(who, fence)| Step::Heartbeat { who, fence }),
         1 => (who(), fence()).prop_map(|(who, fence)| Step::Deregister { who, fence }),
         6 => prop_oneof![0..12_u64, Just(30), Just(31), 0..700_u64].prop_map(Step::Advance),
