@@ -8,6 +8,7 @@ use crate::dialect::{Doors, Rooms};
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::rate::Rates;
 use crate::tls::Tls;
 
 /// The version of this program.
@@ -38,6 +39,8 @@ pub struct App {
     pub metrics: Metrics,
     /// What one dialect keeps beside the records that every dialect shows.
     pub(crate) rooms: Rooms,
+    /// What was done lately, where that is limited.
+    pub(crate) rates: Rates,
     pub(crate) uptime: Stopwatch,
 }
 
@@ -53,8 +56,8 @@ impl App {
         metrics: Metrics,
     ) -> Self {
         let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
-        let rooms = Rooms::open(&registry);
-        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, rooms, uptime }
+        let (rooms, rates) = (Rooms::open(&registry), Rates::default());
+        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, rooms, rates, uptime }
     }
 
     /// The same, with this on its connections.

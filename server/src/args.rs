@@ -124,6 +124,10 @@ pub struct ServeFlags {
     /// Bytes of one request body [default: 1048576].
     #[arg(long, value_name = "BYTES")]
     body_bytes_max: Option<String>,
+    /// How often an address may write to /instances: as runspec-registry has it, or at will
+    /// [default: off].
+    #[arg(long, value_name = "on|off")]
+    runspec_rate_limits: Option<String>,
     /// Print every setting in effect and where it came from, then exit.
     #[arg(long)]
     print_config: bool,
@@ -199,6 +203,7 @@ impl ServeFlags {
             Key::IdleSeconds => one(&self.idle_seconds),
             Key::ConnectionsMax => one(&self.connections_max),
             Key::BodyBytesMax => one(&self.body_bytes_max),
+            Key::RunspecRateLimits => one(&self.runspec_rate_limits),
         }
     }
 }

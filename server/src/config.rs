@@ -269,6 +269,9 @@ fn limits_of(given: &[Given]) -> Result<Limits, ConfigError> {
                     "a number of bytes from 1024 to 67108864",
                 )?;
             }
+            Key::RunspecRateLimits => {
+                limits.runspec_rates = setting.one(switch_of, "on or off")?;
+            }
             _ => {}
         }
     }

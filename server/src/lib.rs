@@ -38,6 +38,7 @@ mod journal;
 mod json;
 mod path;
 mod query;
+mod rate;
 mod request_id;
 mod rescue;
 mod route;

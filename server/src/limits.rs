@@ -90,6 +90,27 @@ pub const JSON_DEPTH_MAX: usize = 128;
 /// back fewer than 1,000, and a stack of two mebibytes holds several times as many as this.
 pub const AGENT_JSON_DEPTH_MAX: usize = 500;
 
+/// Digits of an integer that is kept to the digit: Python reads no longer one from JSON.
+pub const INTEGER_DIGITS_MAX: usize = 4_300;
+
+/// Things wrong with one request that are told one by one. Without a bound, a body of so many
+/// wrong elements would have an answer fifty times its size.
+pub const FAULTS_MAX: usize = 100;
+
+/// Where the rates of the runspec dialect are limited: registrations, lists of tools and
+/// deregistrations, each, that one address may do to one path in a minute, as the original has it.
+pub const CHANGES_PER_MINUTE_MAX: u32 = 60;
+
+/// Likewise heartbeats: at least four times what the most zealous client sends.
+pub const HEARTBEATS_PER_MINUTE_MAX: u32 = 120;
+
+/// How long a rate is counted before it begins anew: the minute of the two above.
+pub const RATE_WINDOW_MS: u64 = 60_000;
+
+/// Rates counted at one time: some megabytes. A path is part of what is counted, and whoever
+/// may write can make up paths.
+pub const RATE_WINDOWS_MAX: usize = 100_000;
+
 /// Longest `x-request-id` that is taken over from a client.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -167,6 +188,8 @@ pub struct Limits {
     pub request: Duration,
     /// How long open requests may go on after the signal to stop.
     pub drain: Duration,
+    /// Whether the runspec dialect limits how often an address may write.
+    pub runspec_rates: bool,
 }
 
 // === impl Limits ===
@@ -181,6 +204,7 @@ impl Default for Limits {
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            runspec_rates: false,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Rendered {
     pub(crate) native: OnceLock<Box<str>>,
     /// The entry in the shape of vers, up to the value of `lastSeen`.
     pub(crate) vers: OnceLock<Box<str>>,
+    /// The tools in the shape of runspec, taken apart.
+    pub(crate) runspec: OnceLock<runspec::Tools>,
     /// The agent in the shape of optiinfra.
     pub(crate) optiinfra: OnceLock<optiinfra::Rendering>,
 }
