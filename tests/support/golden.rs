@@ -5,10 +5,10 @@
 //! empty `>` line; the body. `UPDATE_GOLDEN=1` rewrites the `<` lines with what was answered: read
 //! the difference before you commit it.
 //!
-//! What differs from run to run is written as its kind: `{time}`, and in the answer of `/health`
-//! `{number}` and `{build}`. UUIDs and ULIDs have numbers, `{uuid1}` and `{ulid1}` being the first that
-//! were answered, and may stand so in what is sent. Two requests are at least a millisecond apart, so that times order
-//! what they did.
+//! What differs from run to run is written as its kind: `{time}`, `{seconds}` where a time is a
+//! number, and in the answer of `/health` `{number}` and `{build}`. UUIDs and ULIDs have numbers,
+//! `{uuid1}` and `{ulid1}` being the first that were answered, and may stand so in what is sent. Two
+//! requests are at least a millisecond apart, so that times order what they did.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,8 +18,16 @@ use crate::process::Server;
 use crate::wait;
 
 /// Headers that belong to the contract. Others may come and go.
-const HEADERS: [&str; 6] =
-    ["content-type", "connection", "cache-control", "www-authenticate", "allow", "location"];
+const HEADERS: [&str; 8] = [
+    "content-type",
+    "content-disposition",
+    "connection",
+    "cache-control",
+    "www-authenticate",
+    "allow",
+    "location",
+    "retry-after",
+];
 
 /// The ids that a server has made up, of each kind in the order of their appearance.
 #[derive(Default)]
@@ -109,6 +117,9 @@ fn render(method: &str, answer: &Response, ids: &mut Ids) -> String {
 /// How the answer of `/health` begins.
 const HEALTH: &str = r#"{"status":"ok","uptime":"#;
 
+/// What stands before a time that is a number.
+const SECONDS: &str = "\"last_seen\":";
+
 /// Replaces what differs from run to run by its kind.
 fn mask(body: &str, ids: &mut Ids) -> String {
     let mut body = body.to_owned();
@@ -116,6 +127,14 @@ fn mask(body: &str, ids: &mut Ids) -> String {
         body = mask_after(&body, "\"uptime\":", "{number}");
         body = mask_after(&body, "\"version\":", "{build}");
         body = mask_after(&body, "\"build\":", "{build}");
+    }
+    if body.contains(SECONDS) {
+        let mut parts = body.split(SECONDS);
+        let first = parts.next().unwrap_or_default().to_owned();
+        body = parts.fold(first, |text, part| {
+            let number = part.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(part.len());
+            text + SECONDS + if number > 0 { "{seconds}" } else { "" } + &part[number..]
+        });
     }
     let mut masked = String::new();
     let mut rest = body.as_str();

@@ -10,6 +10,8 @@ use support::golden::replay;
 use support::process::Setup;
 
 mod optiinfra;
+mod runspec;
+mod runspec_client;
 mod vers;
 mod vers_board;
 mod vers_feed;
