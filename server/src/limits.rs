@@ -162,11 +162,7 @@ pub const BOARD_TASKS_MAX: usize = 10_000;
 /// Notes of one task, and as many artifacts: each change of a task writes all of them again.
 pub const TASK_ITEMS_MAX: usize = 1_000;
 
-/// How long a stream may be silent before it shows that it lives: less than the half minute after
-/// which proxies begin to give up.
-pub const STREAM_SILENCE: Duration = Duration::from_secs(15);
-
-/// The bounds that an operator may move.
+/// The bounds that an operator or an embedder may move.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of one request body. A record is a few hundred bytes; the largest that the registry
@@ -186,6 +182,9 @@ pub struct Limits {
     pub body_read: Duration,
     /// How long a request may take until its answer begins, then 503.
     pub request: Duration,
+    /// How long a stream may be silent before it shows that it lives: less than the half minute
+    /// after which proxies begin to give up.
+    pub stream_silence: Duration,
     /// How long open requests may go on after the signal to stop.
     pub drain: Duration,
     /// Whether the runspec dialect limits how often an address may write.
@@ -203,6 +202,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
+            stream_silence: Duration::from_secs(15),
             drain: Duration::from_secs(10),
             runspec_rates: false,
         }

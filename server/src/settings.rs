@@ -188,7 +188,20 @@ impl Key {
     }
 
     fn row(self) -> (&'static str, &'static str, &'static str) {
-    pub const ALL: [Key; 20] = [
+        let (_, name, default, why) = TABLE[self as usize];
+        (name, default, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_stands_in_its_row() {
+        for (key, row) in Key::ALL.iter().zip(TABLE) {
+            assert_eq!((*key, *key as usize), (row.0, row.0 as usize));
+            assert_eq!(TABLE[*key as usize].0, *key);
         }
     }
 }

@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::body::Body;
 use crate::lifecycle::Phase;
-use crate::limits::STREAM_SILENCE;
 
 /// Where the frames of a stream come from.
 pub(crate) trait Source: Send + 'static {
@@ -51,6 +50,7 @@ pub(crate) fn push_frame(text: &mut String, event: Option<&str>, id: Option<&str
 pub(crate) fn answer(app: &App, mut source: impl Source) -> Response<Body> {
     let (frames, waiting) = mpsc::channel(1);
     let mut phase = app.lifecycle.watch();
+    let silence = app.limits.stream_silence;
     tokio::spawn(async move {
         let over = async move {
             // An error means that the server is gone.
@@ -67,7 +67,7 @@ pub(crate) fn answer(app: &App, mut source: impl Source) -> Response<Body> {
             let next = tokio::select! {
                 () = &mut over => return,
                 () = frames.closed() => return,
-                next = tokio::time::timeout(STREAM_SILENCE, source.next()) => next,
+                next = tokio::time::timeout(silence, source.next()) => next,
             };
             match next {
                 Ok(Some(text)) => place.send(Bytes::from(text)),
