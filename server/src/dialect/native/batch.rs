@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use hyper::{Response, StatusCode};
-use registry_core::{Claim, Done, Error, Guard, Key, Registry, Slot};
+use registry_core::{Claim, Done, Error, Guard, Registry, Slot};
 use serde::Deserialize;
 
-use super::convert::{Registration, generation};
+use super::convert::{Registration, generation, read};
+use super::is_hidden;
 use super::problem::Problem;
+use super::routes::key;
 use super::wire::{object, push_list, push_number, quoted};
 use crate::auth::{Caller, Scope};
 use crate::body::{self, Body};
@@ -73,7 +75,7 @@ pub(super) async fn heartbeats(
     let mut verdicts = vec![""; beats.len()];
     let mut waiting: Vec<(usize, Pin<Box<_>>)> = Vec::new();
     for (place, ((namespace, id, _), guard)) in beats.iter().zip(&guards).enumerate() {
-        if caller.demand(Scope::Write, namespace).is_err() {
+        if caller.demand(Scope::Write, namespace).is_err() || is_hidden(namespace) {
             verdicts[place] = "forbidden";
             continue;
         }
@@ -109,19 +111,20 @@ fn verdict(beaten: &Beaten, done: &'static str) -> &'static str {
     }
 }
 
-/// Registers every instance that it names; each one succeeds or fails by itself.
+/// Registers every instance that it names, each on the terms of `claim` but with a generation of
+/// its own; each one succeeds or fails by itself.
 pub(super) async fn registrations(
     registry: &Registry,
-    by: Option<Arc<str>>,
     namespace: &str,
+    claim: Claim,
     body: &[u8],
 ) -> Result<Response<Body>, Problem> {
-    let batch: Registrations = serde_json::from_slice(body)?;
+    let batch: Registrations = read(body)?;
     within(batch.instances.len(), BATCH_REGISTRATIONS_MAX, "instances")?;
     // All are queued before the first is waited for, so that they share a commit.
     let queued = batch.instances.into_iter().map(|one| {
         let id = one.id.clone().unwrap_or_default();
-        let done = queue(registry, by.clone(), namespace, one);
+        let done = queue(registry, namespace, claim.clone(), one);
         (id, done)
     });
     let queued: Vec<_> = queued.collect();
@@ -145,14 +148,13 @@ pub(super) async fn registrations(
 
 fn queue(
     registry: &Registry,
-    by: Option<Arc<str>>,
     namespace: &str,
+    claim: Claim,
     one: Registration,
 ) -> Result<impl Future<Output = Result<Done, Error>> + use<>, Problem> {
     let id = one.id.as_deref().ok_or_else(|| Problem::invalid("id is required"))?;
-    let key = Key::new(namespace, id)?;
-    let claim =
-        Claim { generation: generation(one.generation.as_deref())?, by, ..Claim::default() };
+    let key = key(namespace, id)?;
+    let claim = Claim { generation: generation(one.generation.as_deref())?, ..claim };
     Ok(registry.register(key, one.declared()?, claim))
 }
 

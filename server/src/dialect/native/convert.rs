@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use registry_core::{Declared, Generation, Invalid, Service, State, Term, Ttl};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -31,6 +31,7 @@ pub(super) struct Declaration {
 
 /// A body that registers: a declaration and whose life it is.
 #[derive(Debug, Default, Deserialize)]
+#[serde(expecting = "an object that declares an instance")]
 pub(super) struct Registration {
     /// In a batch, and where the server may choose.
     pub(super) id: Option<String>,
@@ -64,6 +65,29 @@ struct OneService {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
+}
+
+/// Reads a body; an error names the place in it that is wrong.
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let read = located(&mut text)?;
+    text.end()?;
+    Ok(read)
+}
+
+fn located<'de, T, D>(from: D) -> Result<T, Problem>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    serde_path_to_error::deserialize(from).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() || path == "." {
+            return error.into();
+        }
+        Problem::invalid(format!("{path}: {error}"))
+    })
 }
 
 // === impl Declaration ===
@@ -118,7 +142,7 @@ impl Declaration {
 impl Registration {
     /// What is declared.
     pub(super) fn declared(self) -> Result<Declared, Problem> {
-        Ok(Declaration::deserialize(Value::Object(self.rest))?.declared()?)
+        Ok(located::<Declaration, _>(Value::Object(self.rest))?.declared()?)
     }
 }
 
@@ -127,7 +151,7 @@ impl Registration {
 impl Patch {
     /// Reads the body. What it does to a record shows when it is applied.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let mut fields: serde_json::Map<String, Value> = serde_json::from_slice(body)?;
+        let mut fields: serde_json::Map<String, Value> = read(body)?;
         let generation = match fields.remove("generation") {
             None => None,
             Some(Value::String(text)) => Some(Generation::new(&text)?),
@@ -141,12 +165,14 @@ impl Patch {
     /// A document that is not JSON is kept as it is unless the patch replaces it.
     pub(super) fn apply(self, declared: &mut Declared) -> Result<(), Invalid> {
         let keeps_document = !self.fields.contains_key("metadata");
-        let wrong = |error: serde_json::Error| {
-            Invalid::new("the patch", format!("cannot be applied: {error}"))
+        let wrong = |why: &dyn std::fmt::Display| {
+            Invalid::new("the patch", format!("cannot be applied: {why}"))
         };
-        let mut whole = serde_json::to_value(Declaration::of(declared)).map_err(wrong)?;
+        let whole = serde_json::to_value(Declaration::of(declared));
+        let mut whole = whole.map_err(|error| wrong(&error))?;
         merge(&mut whole, Value::Object(self.fields));
-        let mut changed = Declaration::deserialize(whole).map_err(wrong)?.declared()?;
+        let changed = located::<Declaration, _>(whole);
+        let mut changed = changed.map_err(|problem| wrong(&problem.detail()))?.declared()?;
         if keeps_document {
             changed.document = declared.document.take();
         }
@@ -186,13 +212,22 @@ mod tests {
     use super::*;
 
     fn read(body: Value) -> Result<Declared, Problem> {
-        Registration::deserialize(body)?.declared()
+        super::read::<Registration>(body.to_string().as_bytes())?.declared()
     }
 
     #[test]
     fn a_field_that_is_not_known_is_named() {
         let problem = read(json!({"adress": "h"})).unwrap_err();
         assert!(problem.detail().contains("adress"), "{}", problem.detail());
+    }
+
+    #[test]
+    fn what_is_wrong_deep_in_a_body_is_named_with_its_place() {
+        let problem = read(json!({"services": [{"name": "a"}, {"name": "b", "port": 70_000}]}));
+        let problem = problem.unwrap_err();
+        assert!(problem.detail().starts_with("services[1].port: "), "{}", problem.detail());
+        let problem = super::read::<Value>(b"{} {}").unwrap_err();
+        assert_eq!(problem.code(), "invalid-json", "{}", problem.detail());
     }
 
     #[test]

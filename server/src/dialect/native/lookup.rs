@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 pub(super) struct OneOrMore(pub(super) Vec<String>);
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 enum Texts {
     One(String),
     More(Vec<String>),
@@ -254,13 +254,23 @@ fn fields(names: &[String]) -> Result<Option<Vec<Field>>, Problem> {
 // === impl Lookup ===
 
 impl Lookup {
-    /// One page of what is there now, or 304 if the caller has it already.
-    pub(super) fn answer(self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
+    /// One page of what is there now, or 304 if the caller has it already: for methods that have
+    /// such an answer (RFC 9110, 13.1.2).
+    pub(super) fn answer(&self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
         let page = self.page(registry);
         let etag = page.etag(self.fields.as_deref());
         if has_already(headers, &etag) {
             return with_etag(body::empty(StatusCode::NOT_MODIFIED), &etag);
         }
+        with_etag(self.rendered(registry, &page), &etag)
+    }
+
+    /// One page of what is there now.
+    pub(super) fn answer_always(&self, registry: &Registry) -> Response<Body> {
+        self.rendered(registry, &self.page(registry))
+    }
+
+    fn rendered(&self, registry: &Registry, page: &Page) -> Response<Body> {
         let mut writer = Writer::new(registry);
         let mut text = String::with_capacity(512 + 512 * page.slots.len());
         text.push_str("{\"instances\":[");
@@ -282,7 +292,7 @@ impl Lookup {
         text.push_str(",\"revision\":");
         push_number(&mut text, page.revision.0);
         text.push('}');
-        with_etag(body::json(StatusCode::OK, text), &etag)
+        body::json(StatusCode::OK, text)
     }
 
     fn page(&self, registry: &Registry) -> Page {
@@ -295,6 +305,9 @@ impl Lookup {
             let after = cursor.map(|cursor| cursor.created);
             // One more than the page holds tells that there is another page.
             let room = self.limit + 1 - slots.len();
+            if room == 0 {
+                break;
+            }
             if self.ids.is_empty() {
                 let query = self.query.clone().in_namespace(&**namespace);
                 let found = registry.discover(&query);

@@ -158,7 +158,9 @@ impl From<Error> for Problem {
                 problem.with("holder_generation", quoted(held.as_str()))
             }
             Error::Moved { current } => {
-                let problem = Self::new(StatusCode::PRECONDITION_FAILED, "moved", &error);
+                let nothing: &dyn Display = &"nothing is registered under this id";
+                let detail = if current.0 == 0 { nothing } else { &error };
+                let problem = Self::new(StatusCode::PRECONDITION_FAILED, "moved", detail);
                 problem.with("revision", current.0.to_string())
             }
             Error::Busy => later("busy"),
@@ -170,7 +172,11 @@ impl From<Error> for Problem {
 }
 
 impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
+    fn from(mut invalid: Invalid) -> Self {
+        // What the registry keeps without reading it, its owner knows by another name.
+        if invalid.field == "document" {
+            invalid.field = "metadata";
+        }
         Self::invalid(&invalid)
     }
 }

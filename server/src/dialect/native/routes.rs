@@ -9,7 +9,7 @@ use registry_core::{
     Cause, Claim, Declared, Error, Generation, Guard, Key, OnConflict, Registry, Revision, Slot,
 };
 
-use super::convert::{Heartbeat, Patch, Registration, generation};
+use super::convert::{Heartbeat, Patch, Registration, generation, read};
 use super::lookup::{Wanted, has_already, with_etag};
 use super::problem::Problem;
 use super::wire::{Field, Writer, etag};
@@ -21,8 +21,29 @@ use crate::call::Call;
 
 type Answer = Result<Response<Body>, Problem>;
 
+/// What `If-Match` can ask for.
+#[derive(Clone, Copy)]
+enum Tag {
+    /// Whatever is registered.
+    Any,
+    /// What this revision made.
+    Is(Revision),
+}
+
 /// The whole interface as a document, kept by hand; a test holds it against the running server.
 const OPENAPI: &str = include_str!("openapi.json");
+
+// === impl Tag ===
+
+impl Tag {
+    /// The revision asked for. To ask for any adds nothing to what wants a record anyway.
+    fn revision(self) -> Option<Revision> {
+        match self {
+            Self::Any => None,
+            Self::Is(revision) => Some(revision),
+        }
+    }
+}
 
 /// Answers one call.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
@@ -61,6 +82,7 @@ async fn respond(app: &App, call: Call<'_>) -> Answer {
         (&Method::DELETE, ["v1", ns, "instances", id]) => deregister(app, call, ns, id).await,
         (&Method::GET, ["v1", ns, "instances", id, "explain"]) => {
             may(&call, Scope::Read, ns)?;
+            without_parameters(&call)?;
             explain::explain(&app.registry, ns, id)
         }
         _ => Err(allowed(segments).map_or_else(Problem::no_route, Problem::method)),
@@ -88,7 +110,9 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
 
 fn discover(app: &App, call: &Call<'_>, role: &str) -> Answer {
     let mut wanted = Wanted::from_query(call.query)?;
-    wanted.role = Some(role.to_owned());
+    if wanted.role.replace(role.to_owned()).is_some() {
+        return Err(stands_in_the_path("role"));
+    }
     let lookup = wanted.check(&app.registry, &call.caller)?;
     Ok(lookup.answer(&app.registry, &call.head.headers))
 }
@@ -97,6 +121,9 @@ fn discover(app: &App, call: &Call<'_>, role: &str) -> Answer {
 fn list(app: &App, call: &Call<'_>, namespace: Option<&str>) -> Answer {
     let mut wanted = Wanted::from_query(call.query)?;
     if let Some(namespace) = namespace {
+        if !wanted.namespace.0.is_empty() {
+            return Err(stands_in_the_path("namespace"));
+        }
         wanted.namespace.0 = vec![namespace.to_owned()];
     }
     wanted.standing.get_or_insert_with(|| "any".to_owned());
@@ -106,14 +133,16 @@ fn list(app: &App, call: &Call<'_>, namespace: Option<&str>) -> Answer {
 
 /// What a query string is too small for.
 async fn query(app: &App, call: Call<'_>) -> Answer {
+    without_parameters(&call)?;
     let body = body::read(call.body, &app.limits).await?;
-    let wanted: Wanted = serde_json::from_slice(&body)?;
+    let wanted: Wanted = read(&body)?;
     let lookup = wanted.check(&app.registry, &call.caller)?;
-    Ok(lookup.answer(&app.registry, &call.head.headers))
+    Ok(lookup.answer_always(&app.registry))
 }
 
 fn get(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
     may(call, Scope::Read, namespace)?;
+    without_parameters(call)?;
     let slot = app.registry.get(namespace, id).ok_or(Error::NotFound)?;
     let etag = etag(&slot);
     if has_already(&call.head.headers, &etag) {
@@ -127,20 +156,19 @@ fn get(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
 async fn register(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
     let key = key(namespace, id)?;
-    let mut on_conflict = None;
-    for (name, value) in call.query.pairs() {
-        match &*name {
-            "on_conflict" => on_conflict = Some(policy(&value)?),
-            name => return Err(unknown_parameter(name, "on_conflict")),
-        }
-    }
+    let mut on_conflict = on_conflict(&call)?;
     let only_new = call.head.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag == "*");
     if only_new {
         on_conflict = Some(OnConflict::Refuse);
     }
-    let (if_revision, by) = (if_match(call.head)?, call.by());
+    let if_revision = match if_match(call.head)? {
+        Some(Tag::Any) => Some(held_revision(&app.registry, namespace, id)?),
+        Some(Tag::Is(revision)) => Some(revision),
+        None => None,
+    };
+    let by = call.by();
     let body = body::read(call.body, &app.limits).await?;
-    let registration: Registration = serde_json::from_slice(&body)?;
+    let registration: Registration = read(&body)?;
     if registration.id.as_deref().is_some_and(|given| given != id) {
         return Err(Problem::invalid("the id in the body is not the one in the path"));
     }
@@ -189,9 +217,10 @@ async fn says_it_again(
 /// Registers under an id that the server makes up, unless the body has one.
 async fn create(app: &App, call: Call<'_>, namespace: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
+    without_parameters(&call)?;
     let by = call.by();
     let body = body::read(call.body, &app.limits).await?;
-    let registration: Registration = serde_json::from_slice(&body)?;
+    let registration: Registration = read(&body)?;
     let id = registration.id.clone();
     let id = id.unwrap_or_else(|| uuid::Uuid::now_v7().hyphenated().to_string());
     let key = key(namespace, &id)?;
@@ -208,14 +237,15 @@ async fn create(app: &App, call: Call<'_>, namespace: &str) -> Answer {
 async fn registrations(app: &App, call: Call<'_>, namespace: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
     key(namespace, "any")?;
-    let by = call.by();
+    let claim = Claim { on_conflict: on_conflict(&call)?, by: call.by(), ..Claim::default() };
     let body = body::read(call.body, &app.limits).await?;
-    batch::registrations(&app.registry, by, namespace, &body).await
+    batch::registrations(&app.registry, namespace, claim, &body).await
 }
 
 async fn update(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
-    let (if_revision, by) = (if_match(call.head)?, call.by());
+    without_parameters(&call)?;
+    let (if_revision, by) = (if_match(call.head)?.and_then(Tag::revision), call.by());
     let body = body::read(call.body, &app.limits).await?;
     let mut patch = Patch::read(&body)?;
     let guard = Guard { generation: patch.generation.take(), if_revision, by };
@@ -226,14 +256,17 @@ async fn update(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer 
 
 async fn heartbeat(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
+    without_parameters(&call)?;
     let by = call.by();
     let body = body::read(call.body, &app.limits).await?;
-    let sent: Heartbeat =
-        if body.is_empty() { Heartbeat::default() } else { serde_json::from_slice(&body)? };
+    let sent: Heartbeat = if body.is_empty() { Heartbeat::default() } else { read(&body)? };
     let generation = generation(sent.generation.as_deref())?;
     let guard = Guard { generation: generation.clone(), ..Guard::default() };
     let beaten = app.registry.heartbeat(namespace, id, &guard).await;
-    if let (Err(Error::NotFound), Some(declaration)) = (&beaten, sent.register) {
+    // A life that is over does not stand in the way of the next.
+    if let (Err(Error::NotFound | Error::Fenced { .. }), Some(declaration)) =
+        (&beaten, sent.register)
+    {
         let on_conflict = Some(OnConflict::TakeOverStale);
         let claim = Claim { generation, on_conflict, by, ..Claim::default() };
         let declared = declaration.declared()?;
@@ -259,6 +292,7 @@ const HEARD: [Field; 8] = [
 ];
 
 async fn heartbeats(app: &App, call: Call<'_>, namespace: Option<&str>) -> Answer {
+    without_parameters(&call)?;
     let body = body::read(call.body, &app.limits).await?;
     let namespace = namespace.unwrap_or("default");
     batch::heartbeats(&app.registry, &call.caller, namespace, &body).await
@@ -273,7 +307,8 @@ async fn deregister(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Ans
             name => return Err(unknown_parameter(name, "generation")),
         }
     }
-    let guard = Guard { generation: wanted, if_revision: if_match(call.head)?, by: call.by() };
+    let if_revision = if_match(call.head)?.and_then(Tag::revision);
+    let guard = Guard { generation: wanted, if_revision, by: call.by() };
     app.registry.deregister(namespace, id, guard).await?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
@@ -288,7 +323,7 @@ fn may(call: &Call<'_>, scope: Scope, namespace: &str) -> Result<(), Problem> {
 }
 
 /// A key that can be registered here and then be found by its path.
-fn key(namespace: &str, id: &str) -> Result<Key, Problem> {
+pub(super) fn key(namespace: &str, id: &str) -> Result<Key, Problem> {
     if RESERVED.contains(&namespace) {
         let reserved = RESERVED.join(", ");
         return Err(Problem::invalid(format!("namespace must not be one of {reserved}")));
@@ -312,22 +347,59 @@ fn policy(text: &str) -> Result<OnConflict, Problem> {
     }
 }
 
+/// The parameter of those that register.
+fn on_conflict(call: &Call<'_>) -> Result<Option<OnConflict>, Problem> {
+    let mut on_conflict = None;
+    for (name, value) in call.query.pairs() {
+        match &*name {
+            "on_conflict" => on_conflict = Some(policy(&value)?),
+            name => return Err(unknown_parameter(name, "on_conflict")),
+        }
+    }
+    Ok(on_conflict)
+}
+
+/// A slip in a name must not go unnoticed, nor one that another path knows.
+fn without_parameters(call: &Call<'_>) -> Result<(), Problem> {
+    match call.query.pairs().next() {
+        Some((name, _)) => {
+            let detail = format!("`{name}` means nothing here: this path takes no parameter");
+            Err(Problem::malformed("unknown-parameter", detail))
+        }
+        None => Ok(()),
+    }
+}
+
 fn unknown_parameter(name: &str, known: &str) -> Problem {
     let detail = format!("`{name}` means nothing here; known is {known}");
     Problem::malformed("unknown-parameter", detail)
 }
 
-/// The revision that `If-Match` asks for. `*` asks for any, which the verbs ask for anyway.
-fn if_match(head: &Parts) -> Result<Option<Revision>, Problem> {
+fn stands_in_the_path(name: &str) -> Problem {
+    let detail = format!("the {name} stands in the path: leave the parameter `{name}` out");
+    Problem::malformed("unknown-parameter", detail)
+}
+
+/// What `If-Match` asks for.
+fn if_match(head: &Parts) -> Result<Option<Tag>, Problem> {
     let Some(tag) = head.headers.get(IF_MATCH) else { return Ok(None) };
     let tag = tag.to_str().unwrap_or_default().trim();
     if tag == "*" {
-        return Ok(None);
+        return Ok(Some(Tag::Any));
     }
     let revision = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
     let detail = "If-Match takes one ETag of an instance, as in \"12\"";
     let wrong = || Problem::malformed("invalid-header", detail);
-    revision.map(|revision| Some(Revision(revision))).ok_or_else(wrong)
+    revision.map(|revision| Some(Tag::Is(Revision(revision)))).ok_or_else(wrong)
+}
+
+/// What is registered now, for those who want to register over something only.
+fn held_revision(registry: &Registry, namespace: &str, id: &str) -> Result<Revision, Problem> {
+    let slot = registry.get(namespace, id).ok_or_else(|| {
+        let detail = "nothing is registered under this id, and If-Match asks for something";
+        Problem::new(StatusCode::PRECONDITION_FAILED, "not-registered", detail)
+    })?;
+    Ok(slot.record().modified)
 }
 
 /// One instance and its validator.
@@ -354,4 +426,68 @@ fn registered(registry: &Registry, done: &registry_core::Done) -> Response<Body>
         answer.headers_mut().insert(LOCATION, location);
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A route with a hole for each segment that may be anything: `GET /v1/{}/instances`.
+    fn holes<'a>(method: &str, segments: impl Iterator<Item = &'a str>) -> String {
+        format!("{method} /{}", segments.collect::<Vec<_>>().join("/"))
+    }
+
+    /// The routes of the document.
+    fn documented() -> BTreeSet<String> {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        let ours = |path: &&String| path.starts_with("/v1") || *path == "/openapi.json";
+        let mut all = BTreeSet::new();
+        for path in document["paths"].as_object().unwrap().keys().filter(ours) {
+            let operations = document["paths"][path].as_object().unwrap();
+            for method in operations.keys().filter(|name| *name != "parameters") {
+                let hole = |part| if str::starts_with(part, '{') { "{}" } else { part };
+                let segments = path.split('/').skip(1).map(hole);
+                all.insert(holes(&method.to_uppercase(), segments));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_route_stands_in_the_document_and_every_path_of_it_is_routed() {
+        // The patterns of `respond`, as they are written above.
+        let routed = include_str!("routes.rs").lines().filter_map(|line| {
+            let pattern = line.trim().strip_prefix("(&Method::")?;
+            let (method, rest) = pattern.split_once(", [")?;
+            let (segments, _) = rest.split_once("]) =>")?;
+            let hole = |part: &'static str| {
+                part.trim().strip_prefix('"').map_or("{}", |part| part.trim_end_matches('"'))
+            };
+            Some(holes(method, segments.split(',').map(hole)))
+        });
+        let routed: BTreeSet<_> = routed.collect();
+        assert!(routed.len() > 15, "{routed:?}");
+        assert_eq!(routed, documented());
+    }
+
+    #[test]
+    fn a_405_names_the_methods_that_the_document_does() {
+        for route in documented() {
+            let (method, path) = route.split_once(' ').unwrap();
+            let path = path.replace("{}", "anything");
+            let segments: Vec<_> = path.split('/').skip(1).collect();
+            let allowed = allowed(&segments).unwrap_or_else(|| panic!("{route}"));
+            let mut allowed: BTreeSet<_> = allowed.split(", ").collect();
+            assert!(allowed.contains(method), "{route}: {allowed:?}");
+            assert_eq!(allowed.remove("HEAD"), allowed.contains("GET"), "{route}");
+            let same = route.split_once(' ').unwrap().1;
+            let told =
+                documented().into_iter().filter(|other| other.ends_with(&format!(" {same}")));
+            assert_eq!(told.count(), allowed.len(), "{route}");
+        }
+    }
 }

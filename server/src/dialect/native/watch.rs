@@ -111,16 +111,20 @@ fn revision(name: &str, text: &str) -> Result<Revision, Problem> {
     text.parse().map(Revision).map_err(|_| Problem::malformed("invalid-parameter", detail))
 }
 
-/// `30s`, `500ms`, or a number of seconds.
+/// `500ms`, `30s`, `5m`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, Problem> {
-    let number = |digits: &str| digits.parse::<u64>().ok();
-    let read = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(ms), _) => number(ms).map(Duration::from_millis),
-        (None, Some(seconds)) => number(seconds).map(Duration::from_secs),
-        (None, None) => number(text).map(Duration::from_secs),
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let unit_ms = match unit {
+        "ms" => Some(1),
+        "s" | "" => Some(1_000),
+        "m" => Some(60_000),
+        _ => None,
     };
-    let detail = "wait takes a time such as 30s or 500ms";
-    read.ok_or_else(|| Problem::malformed("invalid-parameter", detail))
+    let ms = unit_ms.and_then(|unit_ms| digits.parse::<u64>().ok()?.checked_mul(unit_ms));
+    let detail = "wait takes a time such as 500ms, 30s or 5m";
+    let ms = ms.ok_or_else(|| Problem::malformed("invalid-parameter", detail))?;
+    Ok(Duration::from_millis(ms))
 }
 
 // === Polling ===
