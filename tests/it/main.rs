@@ -12,6 +12,7 @@ mod hostile;
 mod invariant;
 mod limits;
 mod metrics;
+mod native;
 mod query;
 mod restart;
 mod runbook;

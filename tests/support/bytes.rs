@@ -82,6 +82,21 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &str,
     ) -> std::io::Result<Response> {
+        self.ask(method, path, headers, body)?;
+        self.receive(method)
+    }
+
+    /// Sends a request and leaves its answer to be read.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<()> {
         let given =
             |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
@@ -95,8 +110,7 @@ impl Connection {
             head.push_str("content-type: application/json\r\n");
         }
         head.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-        self.send(head.as_bytes())?;
-        self.receive(method)
+        self.send(head.as_bytes())
     }
 
     /// Reads the answer to a request of this method.
@@ -122,17 +136,17 @@ impl Connection {
         Ok(response)
     }
 
-    /// The next chunk of a body that comes in chunks; an empty one is the last.
+    /// The next chunk of a chunked answer whose head has been read; `None` at its end.
     ///
     /// # Errors
-    /// If the connection ends before it.
-    pub fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
-        let length = self.line()?;
-        let length = usize::from_str_radix(&length, 16).map_err(|_| broken(&length))?;
-        let mut bytes = vec![0; length];
+    /// If the connection ends before the answer does.
+    pub fn chunk(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let size = self.line()?;
+        let size = usize::from_str_radix(&size, 16).map_err(|_| broken(&size))?;
+        let mut bytes = vec![0; size];
         self.stream.read_exact(&mut bytes)?;
         self.line()?;
-        Ok(bytes)
+        Ok((size > 0).then_some(bytes))
     }
 
     /// Says that nothing more will be sent.

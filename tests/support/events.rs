@@ -43,10 +43,7 @@ impl Events {
                 self.text = rest;
                 return Ok(Some(frame));
             }
-            let chunk = self.connection.chunk()?;
-            if chunk.is_empty() {
-                return Ok(None);
-            }
+            let Some(chunk) = self.connection.chunk()? else { return Ok(None) };
             self.text.push_str(&String::from_utf8(chunk).map_err(io::Error::other)?);
         }
     }

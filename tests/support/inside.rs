@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use registry_core::store::Store;
 use registry_core::testkit::ManualClock;
 use registry_core::{Clock, Registry, Timestamp};
 use rolecall::auth::Auth;
@@ -21,10 +22,39 @@ pub struct Inside {
     pub clock: ManualClock,
     /// The registry behind it.
     pub registry: Registry,
-    store: backends::MemoryStore,
+    store: Arc<dyn Store>,
     address: SocketAddr,
     runtime: Runtime,
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// What such a server is made of.
+pub struct Making {
+    /// What its wall clock shows, in milliseconds.
+    pub wall_ms: i64,
+    /// Where its records rest.
+    pub store: Arc<dyn Store>,
+    /// Who may call.
+    pub auth: Auth,
+    /// Whom each dialect lets in without a token.
+    pub doors: Doors,
+    /// What a request may cost.
+    pub limits: Limits,
+}
+
+// === impl Making ===
+
+impl Default for Making {
+    /// Records in memory, 2026-01-31T23:59:59.123Z, and everybody may call.
+    fn default() -> Self {
+        Self {
+            wall_ms: 1_769_903_999_123,
+            store: Arc::new(backends::MemoryStore::new()),
+            auth: Auth::anyone(),
+            doors: Doors::default(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 // === impl Inside ===
@@ -36,26 +66,35 @@ impl Inside {
     /// If it cannot be started.
     #[must_use]
     pub fn start(wall_ms: i64) -> Self {
-        let clock = ManualClock::new(Timestamp(wall_ms));
-        Self::open(clock, backends::MemoryStore::new())
+        Self::with(Making { wall_ms, ..Making::default() })
+    }
+
+    /// A server made of this.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn with(making: Making) -> Self {
+        Self::open(ManualClock::new(Timestamp(making.wall_ms)), making)
     }
 
     /// The same server after a crash: another registry on the same store, at the clock's present.
     #[must_use]
     pub fn restarted(self) -> Self {
-        let (clock, store) = (self.clock.clone(), self.store.clone());
+        let (clock, store) = (self.clock.clone(), Arc::clone(&self.store));
         drop(self);
-        Self::open(clock, store)
+        Self::open(clock, Making { store, ..Making::default() })
     }
 
-    fn open(clock: ManualClock, store: backends::MemoryStore) -> Self {
+    fn open(clock: ManualClock, making: Making) -> Self {
+        let Making { store, auth, doors, limits, .. } = making;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("a runtime can be built");
         let (stop, stopped) = oneshot::channel::<()>();
-        let mut builder = Registry::builder(Arc::new(store.clone()));
+        let mut builder = Registry::builder(Arc::clone(&store));
         builder = builder.default_rules(dialect::default_rules());
         builder = builder.clock(Arc::new(clock.clone()) as Arc<dyn Clock>);
         for (name, rules) in dialect::namespaces() {
@@ -65,10 +104,8 @@ impl Inside {
             let (registry, driver) = builder.open().await.expect("memory opens");
             let gate = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
             let address = gate.listener.local_addr().expect("it listens");
-            let (auth, doors) = (Auth::anyone(), Doors::default());
             let metrics = Metrics::new(Arc::default());
-            let app = App::new(registry.clone(), auth, doors, Limits::default(), metrics);
-            let app = Arc::new(app);
+            let app = Arc::new(App::new(registry.clone(), auth, doors, limits, metrics));
             let shutdown = async { stopped.await.unwrap_or(()) };
             let shared = Arc::clone(&app);
             let new_service = move |peer| stack(Arc::clone(&shared), peer);

@@ -8,5 +8,6 @@ pub mod events;
 pub mod golden;
 pub mod inside;
 pub mod process;
+pub mod stream;
 pub mod wait;
 pub mod writer;

@@ -1,0 +1,106 @@
+//! What comes in by another dialect is found, watched and explained here, and the other way round.
+
+use serde_json::{Value, json};
+use support::inside::Inside;
+
+use super::{ids, register, watch};
+
+/// What one dialect registers, and what it is here.
+struct Foreign {
+    path: &'static str,
+    body: &'static str,
+    namespace: &'static str,
+    id: &'static str,
+    /// Members that the instance must have.
+    instance: fn() -> Value,
+    /// How it is removed.
+    remove: &'static str,
+}
+
+/// One row for each dialect that registers.
+const FOREIGN: [Foreign; 1] = [Foreign {
+    path: "/registry/vms",
+    body: r#"{"id":"v-1","name":"one","role":"worker","address":"h","registeredBy":"t",
+        "services":[{"name":"rpc","port":3001}],"metadata":{"zone":"a"}}"#,
+    namespace: "vms",
+    id: "v-1",
+    instance: || {
+        json!({
+            "namespace": "vms", "id": "v-1", "name": "one", "role": "worker", "address": "h",
+            "registered_by": "t", "services": [{"name": "rpc", "port": 3001}],
+            "ttl_ms": 300_000, "state": "running", "standing": "live",
+        })
+    },
+    remove: "/registry/vms/v-1",
+}];
+
+#[test]
+fn what_a_dialect_registers_is_found_watched_and_explained_here() {
+    for foreign in FOREIGN {
+        let server = Inside::start(0);
+        let mut stream = watch(&server, "", &[]);
+        assert_eq!(stream.expect().event, "synced");
+        let answer = server.request("POST", foreign.path, foreign.body);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let wanted = (foreign.instance)();
+        let path = format!("/v1/{}/instances/{}", foreign.namespace, foreign.id);
+        let found = server.request("GET", &path, "").json();
+        for (name, value) in wanted.as_object().unwrap() {
+            assert_eq!(found[name], *value, "{}: {name}", foreign.path);
+        }
+        let role = wanted["role"].as_str().unwrap();
+        let discovered = server.request("GET", &format!("/v1/discover/{role}"), "").json();
+        assert_eq!(discovered["instances"], json!([found]));
+        let put = stream.expect();
+        assert_eq!((put.event.as_str(), &put.data["instance"]["id"]), ("put", &json!(foreign.id)));
+        let explained = server.request("GET", &format!("{path}/explain"), "").json();
+        assert_eq!(explained["changes"][0]["cause"], "registered");
+        // A heartbeat here is one there.
+        let beat = server.request("POST", &format!("{path}/heartbeat"), "");
+        assert_eq!(beat.status, 200, "{}", beat.text());
+        assert_eq!(server.request("DELETE", foreign.remove, "").status, 200);
+        assert_eq!(stream.expect().told(), format!("gone {}", foreign.id));
+        assert_eq!(server.request("GET", &path, "").status, 404);
+    }
+}
+
+#[test]
+fn what_is_registered_here_breaks_no_list_of_a_dialect() {
+    let server = Inside::start(0);
+    register(&server, "vms/instances/bare", "{}");
+    register(&server, "vms/instances/text", r#"{"role":"worker","metadata":"text"}"#);
+    register(&server, "vms/instances/list", r#"{"role":"worker","metadata":[1,{"a":null}]}"#);
+    let full = r#"{"role":"worker","name":"n","address":"h","registered_by":"t",
+        "services":[{"name":"rpc"}],"labels":{"a":"b"},"metadata":{"x":1}}"#;
+    register(&server, "vms/instances/full", full);
+    register(&server, "vms/instances/stopped", r#"{"state":"retired","ttl_ms":0}"#);
+    let list = server.request("GET", "/registry/vms", "");
+    assert_eq!(list.status, 200);
+    assert_eq!(list.json()["count"], 5, "{}", list.text());
+    let discovered = server.request("GET", "/registry/discover/worker", "").ids();
+    assert_eq!(discovered, ["text", "list", "full"]);
+    for entry in list.json()["vms"].as_array().unwrap() {
+        for name in ["id", "name", "role", "status", "address", "registeredBy"] {
+            assert!(entry[name].is_string(), "{name}: {entry}");
+        }
+        let path = format!("/registry/vms/{}", entry["id"].as_str().unwrap());
+        assert_eq!(server.request("GET", &path, "").json(), *entry);
+        assert_eq!(server.request("POST", &format!("{path}/heartbeat"), "").status, 200);
+        let patched = server.request("PATCH", &path, r#"{"name":"patched"}"#);
+        assert_eq!(patched.status, 200, "{}", patched.text());
+    }
+    let here = server.request("GET", "/v1/vms/instances?name=patched", "");
+    assert_eq!(ids(&here).len(), 5, "{}", here.text());
+}
+
+#[test]
+fn the_first_to_register_an_id_keeps_it_whichever_way_the_second_comes() {
+    let server = Inside::start(0);
+    let body = r#"{"id":"v-1","name":"n","role":"worker","address":"h","registeredBy":"t"}"#;
+    assert_eq!(server.request("POST", "/registry/vms", body).status, 201);
+    let second = server.request("PUT", "/v1/vms/instances/v-1", "{}");
+    assert_eq!((second.status, &second.json()["code"]), (409, &json!("conflict")));
+    register(&server, "vms/instances/v-2", "{}");
+    let second = server.request("POST", "/registry/vms", &body.replace("v-1", "v-2"));
+    assert_eq!(second.status, 409);
+}
