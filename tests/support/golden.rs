@@ -6,9 +6,10 @@
 //! the difference before you commit it.
 //!
 //! What differs from run to run is written as its kind: `{time}`, `{seconds}` where a time is a
-//! number, and in the answer of `/health` `{number}` and `{build}`. UUIDs and ULIDs have numbers,
-//! `{uuid1}` and `{ulid1}` being the first that were answered, and may stand so in what is sent. Two
-//! requests are at least a millisecond apart, so that times order what they did.
+//! number, `{number}` of milliseconds, and which `{build}` it is. UUIDs, ULIDs and generations have
+//! numbers, `{uuid1}`, `{ulid1}` and `{generation1}` being the first that were answered, and may
+//! stand so in what is sent. Two requests are at least a millisecond apart, so that times order what
+//! they did.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,13 +19,14 @@ use crate::process::Server;
 use crate::wait;
 
 /// Headers that belong to the contract. Others may come and go.
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 9] = [
     "content-type",
     "content-disposition",
     "connection",
     "cache-control",
     "www-authenticate",
     "allow",
+    "etag",
     "location",
     "retry-after",
 ];
@@ -33,7 +35,8 @@ const HEADERS: [&str; 8] = [
 #[derive(Default)]
 struct Ids([Vec<String>; KINDS.len()]);
 
-const KINDS: [(&str, &[u8]); 2] = [("uuid", UUID), ("ulid", ULID)];
+const KINDS: [(&str, &[u8]); 3] =
+    [("generation", GENERATION), ("uuid", UUID), ("ulid", ULID)];
 
 /// Lines shown before one that differs.
 const CONTEXT: usize = 8;
@@ -114,8 +117,8 @@ fn render(method: &str, answer: &Response, ids: &mut Ids) -> String {
     text
 }
 
-/// How the answer of `/health` begins.
-const HEALTH: &str = r#"{"status":"ok","uptime":"#;
+/// How the answers begin that say which build it is: `/health` and `/v1`.
+const OF_A_BUILD: [&str; 2] = [r#"{"status":"ok","uptime":"#, r#"{"name":"rolecall","version":"#];
 
 /// What stands before a time that is a number.
 const SECONDS: &str = "\"last_seen\":";
@@ -123,7 +126,7 @@ const SECONDS: &str = "\"last_seen\":";
 /// Replaces what differs from run to run by its kind.
 fn mask(body: &str, ids: &mut Ids) -> String {
     let mut body = body.to_owned();
-    if body.starts_with(HEALTH) {
+    if OF_A_BUILD.iter().any(|start| body.starts_with(start)) {
         body = mask_after(&body, "\"uptime\":", "{number}");
         body = mask_after(&body, "\"version\":", "{build}");
         body = mask_after(&body, "\"build\":", "{build}");
@@ -136,6 +139,7 @@ fn mask(body: &str, ids: &mut Ids) -> String {
             text + SECONDS + if number > 0 { "{seconds}" } else { "" } + &part[number..]
         });
     }
+    body = mask_after(&body, "\"purge_in_ms\":", "{number}");
     let mut masked = String::new();
     let mut rest = body.as_str();
     while let Some(at) = rest.find(|c: char| c.is_ascii_hexdigit()) {
@@ -149,7 +153,8 @@ fn mask(body: &str, ids: &mut Ids) -> String {
             length
         } else {
             let end = tail.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(tail.len());
-            masked.push_str(&tail[..end]);
+            let is_time = tail[end..].starts_with(" ms");
+            masked.push_str(if is_time { "{number}" } else { &tail[..end] });
             end
         };
         rest = &tail[end..];
@@ -191,10 +196,11 @@ impl Ids {
     }
 }
 
-/// The shapes of a time up to its seconds, of a UUID and of a ULID; `d` is a digit, `x` a lower-case
+/// The shapes of a time up to its seconds, of a UUID, a generation and a ULID; `d` is a digit, `x` a lower-case
 /// hexadecimal one, `u` a digit or an upper-case letter.
 const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
-const UUID: &[u8] = b"xxxxxxxx-xxxx-4xxx-xxxx-xxxxxxxxxxxx";
+const UUID: &[u8] = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+const GENERATION: &[u8] = b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 const ULID: &[u8] = b"0uuuuuuuuuuuuuuuuuuuuuuuuu";
 
 /// How long the time is that a text begins with: its fraction has up to nine digits.

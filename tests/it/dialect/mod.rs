@@ -1,7 +1,8 @@
 //! The shapes that others already speak: their contracts, replayed to the letter.
 //!
 //! A conversation is a file in `tests/golden`. It may begin with `# token: T`, and then its server
-//! knows that token, and with `# flags: --a --b`, and then its server is started with them.
+//! knows that token; with lines `# token-line: T GRANT`, which are its token file; and with
+//! `# flags: --a --b`, and then its server is started with them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use support::process::Setup;
 mod optiinfra;
 mod runspec;
 mod runspec_client;
+mod native;
 mod vers;
 mod vers_board;
 mod vers_feed;
@@ -44,9 +46,16 @@ fn tell(dialect: &str, name: &str) {
     let text = std::fs::read_to_string(&path).unwrap();
     let said = |prefix: &str| text.lines().find_map(|line| line.strip_prefix(prefix));
     let data = tempfile::tempdir().unwrap();
-    let mut setup = Setup::new(data.path());
+    let mut setup = Setup::new(&data.path().join("store"));
     if let Some(token) = said("# token: ") {
         setup = setup.env("ROLECALL_TOKEN", token);
+    }
+    let lines: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# token-line: ")).collect();
+    let tokens = data.path().join("tokens");
+    if !lines.is_empty() {
+        std::fs::write(&tokens, lines.join("\n")).unwrap();
+        setup = setup.args(&["--token-file", &tokens.display().to_string()]);
     }
     let flags: Vec<_> = said("# flags: ").unwrap_or_default().split_whitespace().collect();
     replay(&path, &setup.args(&flags).start());
