@@ -35,8 +35,7 @@ const HEADERS: [&str; 9] = [
 #[derive(Default)]
 struct Ids([Vec<String>; KINDS.len()]);
 
-const KINDS: [(&str, &[u8]); 3] =
-    [("generation", GENERATION), ("uuid", UUID), ("ulid", ULID)];
+const KINDS: [(&str, &[u8]); 3] = [("generation", GENERATION), ("uuid", UUID), ("ulid", ULID)];
 
 /// Lines shown before one that differs.
 const CONTEXT: usize = 8;
