@@ -33,7 +33,7 @@ activation_at() { [[ $(journal_get step) == undo ]] || journal_set step "$1"; }
 
 # Refuses to start what would be open to everybody.
 require_token() {
-    [[ $(token) ]] ||
+    [[ $(service_token) ]] ||
         fail "$1" "no token: write $TOKEN_VARIABLE=… into $ENVIRONMENT_FILE (mode 0600)"
 }
 
@@ -103,7 +103,7 @@ show_log() {
     [[ -f $1 ]] || return 0
     local text secret
     text=$(tail --lines="$2" "$1" | tr --delete '\0')
-    secret=$(token)
+    secret=$(service_token)
     [[ ! $secret ]] || text=${text//"$secret"/…}
     printf '%s\n' "$text"
 }

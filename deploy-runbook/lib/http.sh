@@ -13,21 +13,30 @@ environment_value() {
     printf '%s' "$value"
 }
 
-# The token: from the file that the caller names, else what the service is started with.
+# The token that we ask with: from the file that the caller names, else the service's own.
 token() {
-    local file value
-    file=${ROLECALL_TOKEN_FILE:-}
-    if [[ ! $file ]]; then
-        value=$(environment_value "$TOKEN_VARIABLE")
-        if [[ $value ]]; then
-            printf '%s' "$value"
-            return
-        fi
-        file=$(environment_value ROLECALL_TOKEN_FILE)
-        file=${file%%:*}
+    if [[ ${ROLECALL_TOKEN_FILE:-} ]]; then
+        first_token "$ROLECALL_TOKEN_FILE"
+    else
+        service_token
     fi
-    [[ $file && -r $file ]] || return 0
-    awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$file"
+}
+
+# The token that the service is started with.
+service_token() {
+    local value file
+    value=$(environment_value "$TOKEN_VARIABLE")
+    file=$(environment_value ROLECALL_TOKEN_FILE)
+    if [[ $value ]]; then
+        printf '%s' "$value"
+    else
+        first_token "${file%%:*}"
+    fi
+}
+
+first_token() {
+    [[ $1 && -r $1 ]] || return 0
+    awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$1"
 }
 
 # http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY.

@@ -52,7 +52,7 @@ preflight_token() {
     mode=$(stat --format=%a "$ENVIRONMENT_FILE")
     [[ $mode == [46]00 ]] ||
         problem "others may read the token (mode $mode): chmod 600 $ENVIRONMENT_FILE"
-    [[ $(token) ]] || problem "$ENVIRONMENT_FILE has no $TOKEN_VARIABLE=…:" \
+    [[ $(service_token) ]] || problem "$ENVIRONMENT_FILE has no $TOKEN_VARIABLE=…:" \
         "the service would be open to everybody"
 }
 

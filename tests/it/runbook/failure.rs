@@ -3,7 +3,7 @@
 
 use std::net::TcpListener;
 
-use super::site::{Site, TOKEN};
+use super::site::{Site, TOKEN, finish};
 
 /// A place where a release serves, and the process that does.
 fn serving() -> (Site, String, Option<u32>) {
@@ -55,6 +55,12 @@ fn without_a_token_that_others_cannot_read_nothing_is_started() {
     site.write_environment("", 0o600);
     let pid = site.pid();
     site.fail(14, &["restart"], "no token");
+    // That the caller has one is no reason to start a server without.
+    let file = site.home().join("token");
+    std::fs::write(&file, format!("# of the caller\n{TOKEN}\n")).unwrap();
+    let with_file = |verb| site.command(&[verb]).env("ROLECALL_TOKEN_FILE", &file).spawn().unwrap();
+    assert_eq!(finish(with_file("restart")).code, 14);
+    assert_eq!(finish(with_file("smoke")).code, 0);
     assert_eq!(site.pid(), pid);
     std::fs::remove_file(site.root().join("environment")).unwrap();
     site.fail(10, &["preflight"], "write ROLECALL_TOKEN=… into it");
