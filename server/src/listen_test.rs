@@ -284,10 +284,13 @@ async fn under_load_one_server_takes_over_from_the_other_and_nobody_is_refused()
     for _ in 0..4 {
         let gate = Gate::lent(held.try_clone().unwrap()).unwrap();
         let server = Server::behind(gate, Limits::default(), &[]).await;
-        let before = answered.load(Ordering::Relaxed);
-        while answered.load(Ordering::Relaxed) < before + 500 {
-            tokio::task::yield_now().await;
-        }
+        let wanted = answered.load(Ordering::Relaxed) + 500;
+        let takes_over = async {
+            while answered.load(Ordering::Relaxed) < wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), takes_over).await.expect("the next one is greeted");
         assert_eq!(server.end().await.dropped, 0);
     }
     // The last one has the socket to itself, so that it ends with it, and the clients, too.
