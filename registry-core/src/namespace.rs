@@ -13,7 +13,7 @@ pub struct Rules {
     /// What becomes of a record whose lease has run out.
     pub on_expiry: OnExpiry,
     /// Whether leases run on when a record has stopped or retired. It is not discovered in either
-    /// case, but then it expires like any other instead of being kept until somebody deregisters it.
+    /// case, but then it expires like any other and is not kept until somebody deregisters it.
     pub ended_expires: bool,
     /// The labels that records are found by without looking at every record.
     pub indexed_labels: Vec<String>,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use registry_core::testkit::{Call, Fault as StoreFault, FaultyStore, ManualClock};
 use registry_core::{
     Claim, Declared, Error, Generation, Guard, Key, Query, Registry, Revision, Slot, Standing,
-    Store, Timestamp,
+    State, Store, Timestamp,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -155,17 +155,7 @@ impl<P: Place> Machine<P> {
                 let done = self.registry.update(namespace, &id, guard, edit).await;
                 self.judge(who, done.map(|_| ()), |model| model.update(who, state, fence))
             }
-            Step::Amend { who, role, state, fence } => {
-                let guard = self.guard(who, fence);
-                let edit = move |declared: &mut Declared| {
-                    declared.state = state;
-                    declared.role = ROLES[role].into();
-                    Ok(())
-                };
-                let (namespace, id) = name(who);
-                let done = self.registry.amend(namespace, &id, guard, edit).await;
-                self.judge(who, done.map(|_| ()), |model| model.amend(who, (role, state), fence))
-            }
+            Step::Amend { who, role, state, fence } => self.amend(who, (role, state), fence).await,
             Step::Heartbeat { who, fence } => {
                 let guard = self.guard(who, fence);
                 let (namespace, id) = name(who);
@@ -238,6 +228,18 @@ impl<P: Place> Machine<P> {
         }
         let registered = |model: &mut Model| model.register(who, (role, term), &claim, made_up);
         self.judge(who, done.map(|_| ()), registered)
+    }
+
+    async fn amend(&mut self, who: Who, (role, state): (usize, State), fence: Fence) -> Checked {
+        let guard = self.guard(who, fence);
+        let edit = move |declared: &mut Declared| {
+            declared.state = state;
+            declared.role = ROLES[role].into();
+            Ok(())
+        };
+        let (namespace, id) = name(who);
+        let done = self.registry.amend(namespace, &id, guard, edit).await;
+        self.judge(who, done.map(|_| ()), |model| model.amend(who, (role, state), fence))
     }
 
     fn guard(&self, who: Who, fence: Fence) -> Guard {

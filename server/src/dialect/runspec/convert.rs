@@ -1,4 +1,4 @@
-//! Between the original's fields and the registry's: what is required, and what of it is found where.
+//! Between the original's fields and the registry's: what is required, and what is found by what.
 
 use hyper::StatusCode;
 use registry_core::{Declared, Error, Invalid, Key, Term, Ttl, limits};
