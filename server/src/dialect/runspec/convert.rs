@@ -182,13 +182,12 @@ impl ToolList {
         for (number, tool) in tools.iter().enumerate() {
             let at = [BODY, FIELD, Place::Number(number), Place::Name("name")];
             match tool {
-                Json::Object(tool) => match tool.get("name") {
+                Json::Object(tool) => {
                     // The original takes such a name, and can then show no tool to anybody.
-                    Some(name @ (Json::Array(_) | Json::Object(_))) => {
+                    if let Some(name @ (Json::Array(_) | Json::Object(_))) = tool.get("name") {
                         faults.add(Wrong::String, &at, name);
                     }
-                    _ => {}
-                },
+                }
                 other => faults.add(Wrong::Dict, &at[..3], other),
             }
         }
