@@ -32,7 +32,7 @@ struct Surface {
 enum Command {
     /// Run the server; this is the default command.
     #[command(after_help = after_help())]
-    Serve(ServeFlags),
+    Serve(Box<ServeFlags>),
     /// Open the address, then become COMMAND with the listening socket as its standard input.
     ///
     /// For a launcher that lets servers come and go (LISTEN_FDS) while nobody who connects is
@@ -145,7 +145,7 @@ pub struct Detour {
 pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Order, Detour> {
     let surface = Surface::try_parse_from(line).map_err(|error| Detour { error })?;
     Ok(match surface.command {
-        Some(Command::Serve(flags)) => Order::Serve(Box::new(flags)),
+        Some(Command::Serve(flags)) => Order::Serve(flags),
         Some(Command::Hold(flags)) => Order::Hold(flags),
         None => Order::Serve(Box::new(surface.serve)),
     })

@@ -54,7 +54,7 @@ impl Stream {
     ///
     /// # Panics
     /// If a frame is not one.
-    pub fn next(&mut self) -> io::Result<Option<Frame>> {
+    pub fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(end) = self.read.windows(2).position(|bytes| bytes == b"\n\n") {
                 let frame: Vec<u8> = self.read.drain(..end + 2).collect();
@@ -72,7 +72,7 @@ impl Stream {
     /// # Panics
     /// If it does not.
     pub fn expect(&mut self) -> Frame {
-        self.next().expect("a frame comes in time").expect("the stream goes on")
+        self.frame().expect("a frame comes in time").expect("the stream goes on")
     }
 }
 

@@ -100,7 +100,7 @@ fn a_stop_ends_streams_and_answers_polls_at_once() {
     });
     let signalled = Instant::now();
     server.signal("TERM");
-    assert_eq!(stream.next().unwrap(), None, "the end of a stream is clean");
+    assert_eq!(stream.frame().unwrap(), None, "the end of a stream is clean");
     let answer = poll.receive("GET").unwrap();
     assert_eq!(answer.text(), r#"{"events":[],"revision":0}"#);
     let (status, log) = server.wait();
