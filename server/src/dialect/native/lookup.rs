@@ -101,7 +101,8 @@ impl Wanted {
             "standing" => self.standing = Some(value),
             "id" => self.id.0.push(value),
             "fields" => self.fields.0.extend(value.split(',').map(str::to_owned)),
-            "cursor" => self.cursor = Some(value),
+            // An empty one begins at the start, as a loop over pages does.
+            "cursor" => self.cursor = Some(value).filter(|value| !value.is_empty()),
             "limit" => {
                 let limit = value.parse().map_err(|_| {
                     let detail = format!("limit must be a whole number, not `{value}`");

@@ -157,7 +157,7 @@ async fn register(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answe
     may(&call, Scope::Write, namespace)?;
     let key = key(namespace, id)?;
     let mut on_conflict = on_conflict(&call)?;
-    let only_new = call.head.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag == "*");
+    let only_new = only_new(call.head)?;
     if only_new {
         on_conflict = Some(OnConflict::Refuse);
     }
@@ -378,6 +378,18 @@ fn unknown_parameter(name: &str, known: &str) -> Problem {
 fn stands_in_the_path(name: &str) -> Problem {
     let detail = format!("the {name} stands in the path: leave the parameter `{name}` out");
     Problem::malformed("unknown-parameter", detail)
+}
+
+/// Whether only an id that is free may be registered.
+fn only_new(head: &Parts) -> Result<bool, Problem> {
+    match head.headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes) {
+        None => Ok(false),
+        Some(b"*") => Ok(true),
+        Some(_) => {
+            let detail = "If-None-Match takes * here: refuse if the id is taken";
+            Err(Problem::malformed("invalid-header", detail))
+        }
+    }
 }
 
 /// What `If-Match` asks for.
