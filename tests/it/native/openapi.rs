@@ -158,8 +158,8 @@ impl<'a> Caller<'a> {
 }
 
 const W1: &str = "/v1/default/instances/w-1";
-const FULL: &str = r#"{"name":"one","role":"worker","state":"running","address":"h","generation":"g1",
-    "services":[{"name":"http","port":80},{"name":"rpc"}],"capabilities":["png"],
+const FULL: &str = r#"{"name":"one","role":"worker","state":"running","address":"h",
+    "generation":"g1","services":[{"name":"http","port":80},{"name":"rpc"}],"capabilities":["png"],
     "labels":{"zone":"a"},"registered_by":"t","ttl_ms":30000,"metadata":{"a":[1,null]}}"#;
 
 fn keep(caller: &mut Caller<'_>) {
