@@ -7,14 +7,20 @@ use hyper::{HeaderMap, Response, StatusCode};
 use crate::app::{App, BUILD, VERSION};
 use crate::auth::{Credential, Door, Scope};
 use crate::body::{self, Body};
+use crate::dialect::Dialect;
 use crate::lifecycle::Phase;
 use crate::metrics;
 
 /// `GET /health`: the process answers, and which build it is.
 pub(crate) fn health(app: &App) -> Response<Body> {
     let uptime = app.uptime.elapsed().as_secs_f64();
+    // Clients of Houmao talk to nobody else; the operator has decided to answer them.
+    let service = match app.doors.of(Dialect::Houmao) {
+        Door::Off => "",
+        _ => r#","houmao_service":"houmao-passive-server""#,
+    };
     let text = format!(
-        r#"{{"status":"ok","uptime":{uptime:.6},"version":"{VERSION}","build":"{BUILD}"}}"#
+        r#"{{"status":"ok","uptime":{uptime:.6},"version":"{VERSION}","build":"{BUILD}"{service}}}"#
     );
     body::json(StatusCode::OK, text)
 }

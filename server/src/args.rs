@@ -100,6 +100,9 @@ pub struct ServeFlags {
     /// The same for /agents and /api/v1/agents [default: token].
     #[arg(long, value_name = "DOOR")]
     dialect_optiinfra: Option<String>,
+    /// The same for /houmao; on, /health says that this is Houmao's server [default: off].
+    #[arg(long, value_name = "DOOR")]
+    dialect_houmao: Option<String>,
     /// The same for /metrics [default: token].
     #[arg(long, value_name = "DOOR")]
     metrics: Option<String>,
@@ -195,6 +198,7 @@ impl ServeFlags {
             Key::DialectVers => one(&self.dialect_vers),
             Key::DialectRunspec => one(&self.dialect_runspec),
             Key::DialectOptiinfra => one(&self.dialect_optiinfra),
+            Key::DialectHoumao => one(&self.dialect_houmao),
             Key::Metrics => one(&self.metrics),
             Key::LogFormat => one(&self.log_format),
             Key::Log => one(&self.log),

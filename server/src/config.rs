@@ -127,7 +127,8 @@ impl Config {
         let file = crate::file::read(file.unwrap_or_default())?;
         let given = Key::ALL.map(|key| find(key, flags, environment, &file));
         let [listen, store, token_file, insecure, cert, key, client_ca, rest @ ..] = &given;
-        let [native, vers, runspec, optiinfra, metrics, log_format, log, limits @ ..] = rest;
+        let [native, vers, runspec, optiinfra, houmao, metrics, log_format, log, limits @ ..] =
+            rest;
         let door =
             |given: &Given| given.one(|text| text.parse().ok(), "token, open-reads, open or off");
         let tokens = TokenSources {
@@ -139,7 +140,7 @@ impl Config {
             store: store.one(nonempty, "a store like sled:./data")?,
             tokens,
             doors: Doors::new(
-                [door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?],
+                [door(native)?, door(vers)?, door(runspec)?, door(optiinfra)?, door(houmao)?],
                 door(metrics)?,
             ),
             tls: tls_of(cert, key, client_ca)?,

@@ -141,6 +141,10 @@ pub const EXPLAIN_CHANGES_MAX: usize = 20;
 /// Events in one answer of a long poll.
 pub const POLL_EVENTS_MAX: usize = 1_000;
 
+/// How often a publication or a cleanup of one record is decided anew because others were faster.
+/// Who loses this often is one of very many, and should come back later.
+pub const PUBLISH_TRIES_MAX: usize = 16;
+
 /// Roles of one namespace that metrics tell apart; each makes three series.
 pub const METRICS_ROLES_MAX: usize = 200;
 

@@ -10,7 +10,7 @@ use rolecall::args::{self, Order, ServeFlags};
 use rolecall::auth::{Auth, Door};
 use rolecall::bind::{self, Gate};
 use rolecall::config::{Config, Environment, without_password};
-use rolecall::dialect::Dialect;
+use rolecall::dialect::{Dialect, Doors};
 use rolecall::exit::{Code, Failure};
 use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::{ReloadSignals, StopSignals};
@@ -152,7 +152,12 @@ fn greet(config: &Config, auth: &Auth, address: std::net::SocketAddr) {
     };
     for dialect in Dialect::ALL {
         let door = config.doors.of(dialect);
-        if door == Door::Off || (door != Door::Token && auth.token_count() > 0) {
+        let is_told = match door {
+            Door::Token => false,
+            Door::Off => Doors::default().of(dialect) != Door::Off,
+            Door::OpenReads | Door::Open => auth.token_count() > 0,
+        };
+        if is_told {
             callers.push_str(&format!("; {} is {door}", dialect.as_str()));
         }
     }

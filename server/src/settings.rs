@@ -15,6 +15,7 @@ pub enum Key {
     DialectVers,
     DialectRunspec,
     DialectOptiinfra,
+    DialectHoumao,
     Metrics,
     LogFormat,
     Log,
@@ -90,6 +91,12 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
         "The same for /agents and /api/v1/agents; its clients know no token.",
     ),
     (
+        Key::DialectHoumao,
+        "dialect_houmao",
+        "\"off\"",
+        "The same for /houmao. Where it is not off, /health says that this is Houmao's server.",
+    ),
+    (
         Key::Metrics,
         "metrics",
         "\"token\"",
@@ -151,6 +158,7 @@ impl Key {
         Key::DialectVers,
         Key::DialectRunspec,
         Key::DialectOptiinfra,
+        Key::DialectHoumao,
         Key::Metrics,
         Key::LogFormat,
         Key::Log,

@@ -6,7 +6,9 @@
 //! | vers | `/registry`, `/commits`, `/feed`, `/board` | vers-agent-services |
 //! | runspec | `/instances`, `/tools`, `/hosts`, `/export` | runspec-registry |
 //! | optiinfra | `/agents`, `/api/v1/agents` | OptiInfra agents |
+//! | houmao | `/houmao` | Houmao's, where it is switched on |
 
+mod houmao;
 mod native;
 mod optiinfra;
 mod runspec;
@@ -48,6 +50,8 @@ pub enum Dialect {
     Runspec,
     /// The shape of the OptiInfra orchestrator.
     Optiinfra,
+    /// The shape of Houmao's shared registry.
+    Houmao,
 }
 
 /// The door of each dialect, and that of the metrics.
@@ -62,7 +66,8 @@ pub struct Doors {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 4] = [Self::Native, Self::Vers, Self::Runspec, Self::Optiinfra];
+    pub const ALL: [Self; 5] =
+        [Self::Native, Self::Vers, Self::Runspec, Self::Optiinfra, Self::Houmao];
 
     /// Its name, in the configuration and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -71,6 +76,7 @@ impl Dialect {
             Self::Vers => "vers",
             Self::Runspec => "runspec",
             Self::Optiinfra => "optiinfra",
+            Self::Houmao => "houmao",
         }
     }
 
@@ -81,6 +87,7 @@ impl Dialect {
             ["registry" | "commits" | "feed" | "board", ..] => Some(Self::Vers),
             ["instances" | "tools" | "hosts" | "export", ..] => Some(Self::Runspec),
             ["agents", ..] | ["api", "v1", "agents", ..] => Some(Self::Optiinfra),
+            ["houmao", ..] => Some(Self::Houmao),
             _ => None,
         }
     }
@@ -89,7 +96,7 @@ impl Dialect {
     pub(crate) fn credential(self) -> Credential {
         match self {
             Self::Runspec => Credential::ApiKey,
-            Self::Native | Self::Vers | Self::Optiinfra => Credential::Bearer,
+            Self::Native | Self::Vers | Self::Optiinfra | Self::Houmao => Credential::Bearer,
         }
     }
 
@@ -100,6 +107,7 @@ impl Dialect {
             Self::Vers => vers::answer(app, call).await,
             Self::Runspec => runspec::answer(app, call).await,
             Self::Optiinfra => optiinfra::answer(app, call).await,
+            Self::Houmao => houmao::answer(app, call).await,
         }
     }
 }
@@ -119,10 +127,12 @@ impl Doors {
 }
 
 impl Default for Doors {
-    /// Closed, but for the dialect whose original lets everybody look.
+    /// Closed, but for the dialect whose original lets everybody look; and without the one that
+    /// makes the server say that it is another program.
     fn default() -> Self {
         let dialects = Dialect::ALL.map(|dialect| match dialect {
             Dialect::Runspec => Door::OpenReads,
+            Dialect::Houmao => Door::Off,
             Dialect::Native | Dialect::Vers | Dialect::Optiinfra => Door::Token,
         });
         Self { dialects, metrics: Door::Token }
@@ -135,10 +145,11 @@ pub fn default_rules() -> Rules {
 }
 
 /// The namespaces that belong to dialects, and their rules.
-pub fn namespaces() -> [(&'static str, Rules); 3] {
+pub fn namespaces() -> [(&'static str, Rules); 4] {
     [
         (vers::NAMESPACE, vers::rules()),
         (runspec::NAMESPACE, runspec::rules()),
         (optiinfra::NAMESPACE, optiinfra::rules()),
+        (houmao::NAMESPACE, houmao::rules()),
     ]
 }

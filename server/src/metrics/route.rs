@@ -81,6 +81,12 @@ routes! {
     ["agents", _, "heartbeat"] => AgentHeartbeat, "/agents/{id}/heartbeat";
     ["agents", _, "unregister"] => AgentUnregister, "/agents/{id}/unregister";
     ["api", "v1", "agents", ..] => ServiceAgents, "/api/v1/agents";
+    ["houmao", "records"] => SessionRecords, "/houmao/records";
+    ["houmao", "records", _] => SessionRecord, "/houmao/records/{agent_id}";
+    ["houmao", "cleanup"] => SessionCleanup, "/houmao/cleanup";
+    ["houmao", "agents"] => Sessions, "/houmao/agents";
+    ["houmao", "agents", _] => Session, "/houmao/agents/{agent}";
+    ["houmao", "agents", _, "resolve"] => SessionAddress, "/houmao/agents/{agent}/resolve";
 }
 
 #[cfg(test)]

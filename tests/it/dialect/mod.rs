@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use support::golden::replay;
 use support::process::Setup;
 
+mod houmao;
 mod optiinfra;
 mod runspec;
 mod runspec_client;
