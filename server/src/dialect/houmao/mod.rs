@@ -26,7 +26,7 @@ const TERMINAL: &str = "terminal";
 /// What Houmao's own names begin with. People leave it out.
 const PREFIX: &str = "HOUMAO-";
 
-/// The rules of the original: each record says its own lease, and a lease that ends removes nothing.
+/// The rules of the original: each record says its own lease, and one that ends removes nothing.
 pub(super) fn rules() -> Rules {
     Rules {
         on_conflict: OnConflict::TakeOverStale,
