@@ -146,7 +146,7 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
 
 impl Key {
     /// Every setting, in the order in which they are printed.
-    pub const ALL: [Key; 20] = [
+    pub const ALL: [Key; 21] = [
         Key::Listen,
         Key::Store,
         Key::TokenFile,
