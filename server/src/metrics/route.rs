@@ -82,7 +82,6 @@ routes! {
     ["agents", _, "unregister"] => AgentUnregister, "/agents/{id}/unregister";
     ["api", "v1", "agents", ..] => ServiceAgents, "/api/v1/agents";
     ["houmao", "records", ..] => Sessions, "/houmao/records";
-    ["houmao", "external", ..] => ExternalSessions, "/houmao/external";
     ["houmao", "agents", ..] => LiveSessions, "/houmao/agents";
     ["houmao", "cleanup"] => Cleanup, "/houmao/cleanup";
     ["houmao", "records"] => SessionRecords, "/houmao/records";
