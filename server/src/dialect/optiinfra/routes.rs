@@ -19,6 +19,9 @@ use crate::query;
 
 type Answer = Result<Response<Body>, Refusal>;
 
+/// Who is calling: see [`Call::by`].
+type By = Option<Arc<str>>;
+
 /// A status and the words that go with it.
 type Refusal = (StatusCode, String);
 
@@ -59,14 +62,16 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
         Route::OfType(kind) => Ok(list(app, &Query::role(kind))),
         Route::Discover => Ok(discover(app, &call.query)),
         Route::Get(id) => get(app, id),
-        Route::Register => register(app, call.body).await,
-        Route::Heartbeat(id) => heartbeat(app, id, call.body).await,
-        Route::Unregister(id) => unregister(app, id).await.map(|()| wire::unregistered()).map(ok),
-        Route::NamedRegister => named_register(app, call.body).await,
-        Route::NamedHeartbeat => named_heartbeat(app, None, call.body).await,
-        Route::NamedHeartbeatOf(id) => named_heartbeat(app, Some(id), call.body).await,
+        Route::Register => register(app, call.by(), call.body).await,
+        Route::Heartbeat(id) => heartbeat(app, call.by(), id, call.body).await,
+        Route::Unregister(id) => {
+            unregister(app, call.by(), id).await.map(|()| wire::unregistered()).map(ok)
+        }
+        Route::NamedRegister => named_register(app, call.by(), call.body).await,
+        Route::NamedHeartbeat => named_heartbeat(app, call.by(), None, call.body).await,
+        Route::NamedHeartbeatOf(id) => named_heartbeat(app, call.by(), Some(id), call.body).await,
         Route::NamedUnregister(id) => {
-            unregister(app, id).await.map(|()| wire::named_unregistered(id)).map(ok)
+            unregister(app, call.by(), id).await.map(|()| wire::named_unregistered(id)).map(ok)
         }
     };
     answer.unwrap_or_else(|(status, message)| wire::error(status, &message))
@@ -155,46 +160,46 @@ fn get(app: &App, id: &str) -> Answer {
     Ok(ok(wire::agent(&slot, now)))
 }
 
-async fn register(app: &App, body: Incoming) -> Answer {
+async fn register(app: &App, by: By, body: Incoming) -> Answer {
     let declared = Registration::read(&bytes(app, body).await?).map_err(bad_request)?;
-    let slot = registered(app, &Uuid::new_v4().to_string(), declared).await?;
+    let slot = registered(app, by, &Uuid::new_v4().to_string(), declared).await?;
     Ok(wire::json(StatusCode::CREATED, wire::registered(&slot)))
 }
 
-async fn named_register(app: &App, body: Incoming) -> Answer {
+async fn named_register(app: &App, by: By, body: Incoming) -> Answer {
     let (id, declared) = NamedRegistration::read(&bytes(app, body).await?).map_err(bad_request)?;
-    Ok(ok(wire::named_registered(&*registered(app, &id, declared).await?)))
+    Ok(ok(wire::named_registered(&*registered(app, by, &id, declared).await?)))
 }
 
-async fn registered(app: &App, id: &str, declared: Declared) -> Result<Arc<Slot>, Refusal> {
+async fn registered(app: &App, by: By, id: &str, declared: Declared) -> Result<Arc<Slot>, Refusal> {
     let key = Key::new(NAMESPACE, id).map_err(|error| refusal(&error.into()))?;
-    let done = app.registry.register(key, declared, Claim::default()).await;
+    let done = app.registry.register(key, declared, Claim { by, ..Claim::default() }).await;
     Ok(done.map_err(|error| refusal(&error))?.slot)
 }
 
-async fn heartbeat(app: &App, id: &str, body: Incoming) -> Answer {
+async fn heartbeat(app: &App, by: By, id: &str, body: Incoming) -> Answer {
     let beat = Beat::read(&bytes(app, body).await?).map_err(bad_request)?;
-    Ok(ok(wire::heard(&*heard(app, id, beat).await?)))
+    Ok(ok(wire::heard(&*heard(app, by, id, beat).await?)))
 }
 
-async fn named_heartbeat(app: &App, id: Option<&str>, body: Incoming) -> Answer {
+async fn named_heartbeat(app: &App, by: By, id: Option<&str>, body: Incoming) -> Answer {
     let (given, beat) = NamedBeat::read(&bytes(app, body).await?).map_err(bad_request)?;
     let id = id.unwrap_or(&given);
     if id.is_empty() {
         return Err(bad_request("agent_id is required".to_owned()));
     }
-    Ok(ok(wire::named_heard(&*heard(app, id, beat).await?)))
+    Ok(ok(wire::named_heard(&*heard(app, by, id, beat).await?)))
 }
 
 /// Most heartbeats say what is known: those only renew the lease, which writes nothing.
-async fn heard(app: &App, id: &str, beat: Beat) -> Result<Arc<Slot>, Refusal> {
+async fn heard(app: &App, by: By, id: &str, beat: Beat) -> Result<Arc<Slot>, Refusal> {
     let slot = app.registry.get(NAMESPACE, id).ok_or_else(|| refusal(&Error::NotFound))?;
     let done = if beat.is_news(&slot.record().declared) {
         let edit = |declared: &mut _| {
             beat.apply(declared);
             Ok(())
         };
-        let done = app.registry.update(NAMESPACE, id, Guard::default(), edit).await;
+        let done = app.registry.update(NAMESPACE, id, Guard { by, ..Guard::default() }, edit).await;
         done.map(|done| done.slot)
     } else {
         app.registry.heartbeat(NAMESPACE, id, &Guard::default()).await
@@ -203,8 +208,8 @@ async fn heard(app: &App, id: &str, beat: Beat) -> Result<Arc<Slot>, Refusal> {
 }
 
 /// Whether it was there does not matter: it is not there afterwards.
-async fn unregister(app: &App, id: &str) -> Result<(), Refusal> {
-    match app.registry.deregister(NAMESPACE, id, Guard::default()).await {
+async fn unregister(app: &App, by: By, id: &str) -> Result<(), Refusal> {
+    match app.registry.deregister(NAMESPACE, id, Guard { by, ..Guard::default() }).await {
         Ok(_) | Err(Error::NotFound) => Ok(()),
         Err(error) => Err(refusal(&error)),
     }
