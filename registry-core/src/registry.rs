@@ -115,8 +115,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::NotFound`]: register again. [`Error::Fenced`] and [`Error::Moved`]: the guard does
-    /// not hold. [`Error::Closed`]; and [`Error::Busy`] where a lapsed record finds a full queue: it
-    /// has been heard of then, and its next heartbeat lists it.
+    /// not hold. [`Error::Closed`]; and [`Error::Busy`] where a lapsed record finds a full queue:
+    /// it has been heard of then, and its next heartbeat lists it.
     pub async fn heartbeat(
         &self,
         namespace: &str,

@@ -8,8 +8,8 @@
 //! What differs from run to run is written as its kind: `{time}`, `{seconds}` where a time is a
 //! number, `{number}` of milliseconds, and which `{build}` it is. UUIDs, ULIDs and generations have
 //! numbers, `{uuid1}`, `{ulid1}` and `{generation1}` being the first that were answered, and may
-//! stand so in what is sent. Two requests are at least a millisecond apart, so that times order what
-//! they did.
+//! stand so in what is sent. Two requests are at least a millisecond apart, so that times order
+//! what they did.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -195,8 +195,8 @@ impl Ids {
     }
 }
 
-/// The shapes of a time up to its seconds, of a UUID, a generation and a ULID; `d` is a digit, `x` a lower-case
-/// hexadecimal one, `u` a digit or an upper-case letter.
+/// The shapes of a time up to its seconds, of a UUID, a generation and a ULID; `d` is a digit, `x`
+/// a lower-case hexadecimal one, `u` a digit or an upper-case letter.
 const TIME: &[u8] = b"dddd-dd-ddTdd:dd:dd";
 const UUID: &[u8] = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 const GENERATION: &[u8] = b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
