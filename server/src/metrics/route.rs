@@ -81,9 +81,6 @@ routes! {
     ["agents", _, "heartbeat"] => AgentHeartbeat, "/agents/{id}/heartbeat";
     ["agents", _, "unregister"] => AgentUnregister, "/agents/{id}/unregister";
     ["api", "v1", "agents", ..] => ServiceAgents, "/api/v1/agents";
-    ["houmao", "records", ..] => Sessions, "/houmao/records";
-    ["houmao", "agents", ..] => LiveSessions, "/houmao/agents";
-    ["houmao", "cleanup"] => Cleanup, "/houmao/cleanup";
     ["houmao", "records"] => SessionRecords, "/houmao/records";
     ["houmao", "records", _] => SessionRecord, "/houmao/records/{agent_id}";
     ["houmao", "cleanup"] => SessionCleanup, "/houmao/cleanup";
