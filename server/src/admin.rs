@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::app::{App, BUILD, VERSION};
-use crate::auth::{Credential, Door, Scope};
+use crate::auth::{Credential, Door, Forbidden, Scope};
 use crate::body::{self, Body};
 use crate::dialect::Dialect;
 use crate::lifecycle::Phase;
@@ -46,8 +46,12 @@ pub(crate) async fn metrics(app: &Arc<App>, headers: &HeaderMap) -> Response<Bod
     let caller = app.auth.caller(door, Credential::Bearer, headers);
     if let Err(refused) = caller.demand_everywhere(Scope::Read) {
         app.auth.log(refused);
+        let status = match refused {
+            Forbidden::Unknown(_) => StatusCode::UNAUTHORIZED,
+            Forbidden::Insufficient => StatusCode::FORBIDDEN,
+        };
         let message = "send `Authorization: Bearer` and a token that may read everywhere";
-        return body::error(StatusCode::UNAUTHORIZED, message);
+        return body::error(status, message);
     }
     // Very many stale records take a moment to count, which must not hold up other requests.
     let shared = Arc::clone(app);

@@ -34,6 +34,7 @@ pub mod body;
 mod call;
 mod collection;
 pub mod dialect;
+mod document;
 mod journal;
 mod json;
 mod path;

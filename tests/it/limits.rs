@@ -180,12 +180,12 @@ fn large_metadata_comes_back_and_larger_is_refused_whole() {
     let server = Server::start(data.path());
     let with = |bytes| register("v1", &format!(r#","metadata":"{}""#, "m".repeat(bytes)));
     let refused = server.request("POST", VMS, &with(600 * 1024));
-    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(refused.status, 413, "{}", refused.text());
     assert_eq!(server.request("GET", "/registry/vms/v1", "").status, 404);
     let large = server.request("POST", VMS, &with(500 * 1024));
     assert_eq!(large.status, 201);
     let patch = format!(r#"{{"name":"changed","services":"{}"}}"#, "s".repeat(50 * 1024));
-    assert_eq!(server.request("PATCH", "/registry/vms/v1", &patch).status, 400);
+    assert_eq!(server.request("PATCH", "/registry/vms/v1", &patch).status, 413);
     assert_eq!(server.request("GET", "/registry/vms/v1", "").body, large.body);
     server.kill();
     let server = Server::start(data.path());

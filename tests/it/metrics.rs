@@ -90,7 +90,7 @@ fn a_door_decides_who_sees_them() {
     };
     assert_eq!(status(&[], None), 401);
     assert_eq!(status(&[], Some("read-everywhere-token")), 200);
-    assert_eq!(status(&[], Some("only-some-namespaces")), 401);
+    assert_eq!(status(&[], Some("only-some-namespaces")), 403);
     assert_eq!(status(&["--metrics", "open"], None), 200);
     assert_eq!(status(&["--metrics", "off"], Some("read-everywhere-token")), 404);
 }

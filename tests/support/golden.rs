@@ -152,7 +152,7 @@ fn mask(body: &str, ids: &mut Ids) -> String {
             length
         } else {
             let end = tail.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(tail.len());
-            let is_time = tail[end..].starts_with(" ms");
+            let is_time = body.contains("\"why\":") && tail[end..].starts_with(" ms");
             masked.push_str(if is_time { "{number}" } else { &tail[..end] });
             end
         };

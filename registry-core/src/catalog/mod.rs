@@ -160,7 +160,10 @@ impl Catalog {
         }
         let mut all = BTreeMap::clone(&self.namespaces.load());
         if all.len() >= limits::NAMESPACES_MAX {
-            let reason = format!("would be one more than the {} allowed", limits::NAMESPACES_MAX);
+            let reason = format!(
+                "would be one more than the {} allowed; empty ones are forgotten at a restart",
+                limits::NAMESPACES_MAX
+            );
             return Err(Invalid::new("namespace", reason));
         }
         let namespace = Namespace::new(Arc::from(name), self.default_rules.clone());

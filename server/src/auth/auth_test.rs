@@ -168,3 +168,21 @@ fn an_api_key_is_a_token_in_another_header() {
         assert_eq!(caller.demand(Scope::Write, "tools"), expected, "{given:?}");
     }
 }
+
+#[test]
+fn a_token_that_stands_there_twice_must_mean_the_same() {
+    for (lines, fine) in [
+        ("a-token-of-good-length read\na-token-of-good-length read\n", true),
+        ("a-token-of-good-length name=a read\na-token-of-good-length\n", false),
+        ("a-token-of-good-length\na-token-of-good-length name=a read\n", false),
+        ("the-one-of-the-environment read\n", false),
+        ("\u{FEFF}a-token-of-good-length read\n", true),
+    ] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "{lines}").unwrap();
+        let secret = Secret::new("the-one-of-the-environment").unwrap();
+        let files = vec![file.path().to_path_buf()];
+        let opened = Auth::open(&TokenSources { environment: vec![("TOKEN", secret)], files });
+        assert_eq!(opened.is_ok(), fine, "{lines}");
+    }
+}

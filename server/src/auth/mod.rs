@@ -4,6 +4,7 @@ mod door;
 mod scope;
 mod token;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -164,7 +165,11 @@ impl Tokens {
             tokens.admit(format!("environment {name}"), vec![(secret.clone(), holder)]);
         }
         for path in &sources.files {
-            tokens.admit(format!("file {}", path.display()), token::read(path)?);
+            let read = token::read(path)?;
+            if let Some(name) = tokens.contradicted(&read) {
+                return Err(TokenFileError::Twice { path: path.clone(), name });
+            }
+            tokens.admit(format!("file {}", path.display()), read);
             if token::is_readable_by_others(path) {
                 let path = path.display();
                 let advice = format!("token file {path} is open to other users: chmod 600 {path}");
@@ -188,6 +193,20 @@ impl Tokens {
             self.known.push(Token { digest, holder: Arc::new(holder) });
         }
         self.sources.push((source, count));
+    }
+
+    /// The name of a token that is known already, or twice among these, with other grants: which
+    /// of them counts would be a guess.
+    fn contradicted(&self, secrets: &[(Secret, Holder)]) -> Option<String> {
+        let mut grants: HashMap<&str, &[Grant]> = HashMap::new();
+        secrets.iter().find_map(|(secret, holder)| {
+            let text = secret.in_the_clear();
+            let before = grants.insert(text, &holder.grants);
+            let before = before.map(<[Grant]>::to_vec);
+            let known = self.find(text.as_bytes()).ok().map(|holder| holder.grants.clone());
+            let differs = before.or(known).is_some_and(|before| before != holder.grants);
+            differs.then(|| holder.name.clone())
+        })
     }
 
     fn find(&self, given: &[u8]) -> Result<Arc<Holder>, Denied> {

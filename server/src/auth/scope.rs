@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use registry_core::Key;
+
 /// How much a caller may do. Each one includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -80,8 +82,9 @@ impl FromStr for Grant {
         };
         let scope = Scope::ALL.into_iter().find(|known| known.as_str() == scope).ok_or(NoGrant)?;
         let names = names.map(|names| names.split(',').map(Box::from).collect::<Vec<Box<str>>>());
-        // A list that ends too early must not grant more than was meant.
-        if names.as_ref().is_some_and(|names| names.iter().any(|name| name.is_empty())) {
+        // A slip must not look like a grant: a list that ends too early, a name that cannot be.
+        let can_be = |name: &str| !name.starts_with('.') && Key::new(name, "any").is_ok();
+        if names.as_ref().is_some_and(|names| !names.iter().all(|name| can_be(name))) {
             return Err(NoGrant);
         }
         Ok(Self { scope, namespaces: names })
@@ -112,7 +115,18 @@ mod tests {
 
     #[test]
     fn what_is_no_grant_is_refused() {
-        for text in ["", "reed", "READ", "read@", "read@vms,", "@vms", "read,write", "write@,vms"] {
+        for text in [
+            "",
+            "reed",
+            "READ",
+            "read@",
+            "read@vms,",
+            "@vms",
+            "read,write",
+            "write@,vms",
+            "read@Vms",
+            "read@.feed",
+        ] {
             assert_eq!(text.parse::<Grant>(), Err(NoGrant), "{text}");
         }
     }

@@ -44,6 +44,16 @@ pub enum TokenFileError {
         /// The file.
         path: PathBuf,
     },
+    /// A token stands there twice, and means something else each time.
+    #[error(
+        "token file {path}: the token called `{name}` stands there twice; keep one of its lines"
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// What the token is called.
+        name: String,
+    },
     /// A line says something about its token that means nothing.
     #[error("token file {path}, line {line}: {source}")]
     NoGrant {
@@ -90,6 +100,8 @@ impl TokenSources {
 pub(super) fn read(path: &Path) -> Result<Vec<(Secret, Holder)>, TokenFileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TokenFileError::Unreadable { path: path.to_path_buf(), source })?;
+    // What some editors put first is no part of a token.
+    let text = text.trim_start_matches('\u{FEFF}');
     let file = path.file_name().unwrap_or_default().display();
     let mut tokens = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {

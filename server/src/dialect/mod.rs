@@ -145,11 +145,13 @@ pub fn default_rules() -> Rules {
 }
 
 /// The namespaces that belong to dialects, and their rules.
-pub fn namespaces() -> [(&'static str, Rules); 4] {
-    [
+pub fn namespaces() -> Vec<(&'static str, Rules)> {
+    let hidden = vers::HIDDEN.map(|name| (name, Rules::default()));
+    let shown = [
         (vers::NAMESPACE, vers::rules()),
         (runspec::NAMESPACE, runspec::rules()),
         (optiinfra::NAMESPACE, optiinfra::rules()),
         (houmao::NAMESPACE, houmao::rules()),
-    ]
+    ];
+    shown.into_iter().chain(hidden).collect()
 }

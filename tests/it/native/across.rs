@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use support::inside::Inside;
 
 use super::{ids, register, watch};
+use crate::limits::in_memory;
 
 /// What one dialect registers, and what it is here.
 struct Foreign {
@@ -150,4 +151,49 @@ fn the_first_to_register_an_id_keeps_it_whichever_way_the_second_comes() {
     register(&server, "vms/instances/v-2", "{}");
     let second = server.request("POST", "/registry/vms", &body.replace("v-1", "v-2"));
     assert_eq!(second.status, 409);
+}
+
+/// What one dialect changes must leave what another has written.
+#[test]
+fn what_is_registered_here_keeps_its_metadata_when_another_dialect_changes_it() {
+    let server = in_memory(&[]);
+    let body = r#"{"role":"worker","name":"n","address":"h:1","metadata":{"k":1}}"#;
+    for (path, method, elsewhere, change) in [
+        ("/v1/vms/instances/v", "PATCH", "/registry/vms/v", r#"{"name":"z","metadata":{"m":2}}"#),
+        ("/v1/agents/instances/a", "POST", "/agents/a/heartbeat", r#"{"status":"busy"}"#),
+    ] {
+        assert_eq!(server.request("PUT", path, body).status, 201);
+        assert_eq!(server.request(method, elsewhere, change).status, 200, "{elsewhere}");
+        let kept = server.request("GET", path, "").json();
+        assert_eq!(kept["metadata"]["k"], 1, "{kept}");
+    }
+}
+
+/// A document that is a list has no members that could be taken for fields by their place.
+#[test]
+fn a_list_for_metadata_is_nobody_elses_fields() {
+    let server = in_memory(&[]);
+    let body = r#"{"role":"worker","address":"h:1","metadata":[1,2]}"#;
+    assert_eq!(server.request("PUT", "/v1/vms/instances/v", body).status, 201);
+    let entry = server.request("GET", "/registry/vms/v", "").json();
+    assert!(entry.get("services").is_none() && entry.get("metadata").is_none(), "{entry}");
+    for (path, list) in [("/v1/query", "[]"), ("/v1/heartbeats", r#"[["v"]]"#)] {
+        assert_eq!(server.request("POST", path, list).status, 422, "{path}");
+    }
+}
+
+#[test]
+fn many_namespaces_leave_the_rooms_of_the_server_alone() {
+    let server = in_memory(&[]);
+    let mut connection = server.connect();
+    let full = (0..1_001).find_map(|n| {
+        let path = format!("/v1/m{n}/instances/x");
+        let answer = connection.request("PUT", &path, "{}").unwrap();
+        (answer.status != 201).then_some(answer)
+    });
+    let full = full.expect("there is a limit");
+    assert_eq!(full.status, 422, "{}", full.text());
+    assert!(full.text().contains("forgotten at a restart"), "{}", full.text());
+    let event = r#"{"agent":"a","type":"custom","summary":"s"}"#;
+    assert_eq!(server.request("POST", "/feed/events", event).status, 201);
 }

@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 use registry_core::{Claim, Done, Error, Guard, Registry, Slot};
 use serde::Deserialize;
 
-use super::convert::{Registration, generation, read};
+use super::convert::{Registration, generation, no_list, read};
 use super::is_hidden;
 use super::problem::Problem;
 use super::routes::key;
@@ -60,6 +60,7 @@ pub(super) async fn heartbeats(
     namespace: &str,
     body: &[u8],
 ) -> Result<Response<Body>, Problem> {
+    no_list(body)?;
     let batch: Heartbeats<'_> = serde_json::from_slice(body)?;
     let short = batch.ids.iter().map(|id| (namespace, &**id, None));
     let long = batch.heartbeats.iter().map(|beat| {

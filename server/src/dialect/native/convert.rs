@@ -69,10 +69,19 @@ struct OneService {
 
 /// Reads a body; an error names the place in it that is wrong.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    no_list(body)?;
     let mut text = serde_json::Deserializer::from_slice(body);
     let read = located(&mut text)?;
     text.end()?;
     Ok(read)
+}
+
+/// Fields would otherwise be read from a list by their place.
+pub(super) fn no_list(body: &[u8]) -> Result<(), Problem> {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => Err(Problem::invalid("the body is a list; send an object")),
+        _ => Ok(()),
+    }
 }
 
 fn located<'de, T, D>(from: D) -> Result<T, Problem>

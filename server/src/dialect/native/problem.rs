@@ -55,8 +55,9 @@ impl Problem {
 
     /// A change that the watcher asks for is no longer kept.
     pub(super) fn compacted(oldest: u64) -> Self {
-        let detail = "the changes after this revision are no longer kept; list the instances, then \
-                      watch from the `revision` of that list";
+        let detail = "the changes after this revision cannot be told: they are no longer kept, \
+                      or it is no revision of this store; list the instances, then watch from \
+                      the `revision` of that list";
         let problem = Self::new(StatusCode::GONE, "compacted", detail);
         problem.with("oldest_revision", oldest.to_string())
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::json::{Field, Fields, Metadata, Mismatch, read};
+use crate::document::{merged, object};
 use crate::json::{Raw, push_string};
 
 /// The status of an agent that has not said otherwise.
@@ -213,7 +214,8 @@ impl Beat {
         let mut document = Document::read(declared.document.as_deref());
         document.status = self.status.or(document.status);
         document.metadata.extend(self.metadata);
-        declared.document = Some(document.write());
+        let document = document.write();
+        declared.document = Some(merged(declared.document.as_deref(), &document));
     }
 }
 
@@ -256,7 +258,7 @@ impl Fields for NamedBeat {
 impl Document {
     /// Reads what [`Document::write`] wrote. Another dialect's document has none of it.
     pub(super) fn read(text: Option<&str>) -> Self {
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        object(text).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// What the agent said last of how it is.

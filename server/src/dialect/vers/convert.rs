@@ -6,6 +6,7 @@ use registry_core::{Declared, Error, Service, State, limits};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::document::{merged, object};
 use crate::json::{Json, display, trim};
 
 const ROLES: [&str; 5] = ["infra", "lieutenant", "worker", "golden", "custom"];
@@ -116,11 +117,9 @@ impl Amendment {
             declared.services = searchable(self.services.as_ref());
         }
         let sent = [self.services, self.metadata].map(|value| value.map(|json| json.to_text()));
-        let kept = Document::read(declared.document.as_deref());
-        declared.document = write_document(
-            sent[0].as_deref().or(kept.services.map(RawValue::get)),
-            sent[1].as_deref().or(kept.metadata.map(RawValue::get)),
-        );
+        if let Some(new) = write_document(sent[0].as_deref(), sent[1].as_deref()) {
+            declared.document = Some(merged(declared.document.as_deref(), &new));
+        }
     }
 }
 
@@ -129,7 +128,7 @@ impl Amendment {
 impl<'a> Document<'a> {
     /// Reads what [`write_document`] wrote. Another dialect's document has neither part.
     pub(super) fn read(text: Option<&'a str>) -> Self {
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        object(text).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 }
 

@@ -34,6 +34,9 @@ const FEED: &str = ".feed";
 const COMMITS: &str = ".commits";
 const BOARD: &str = ".board";
 
+/// The three of them. They are there from the start, so that no limit stands in their way.
+pub(super) const HIDDEN: [&str; 3] = [FEED, COMMITS, BOARD];
+
 /// A VM not heard of for longer than this is stale.
 const STALE_AFTER: Ttl = Ttl::from_secs(300);
 
