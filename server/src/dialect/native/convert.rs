@@ -78,10 +78,11 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Probl
 
 /// Fields would otherwise be read from a list by their place.
 pub(super) fn no_list(body: &[u8]) -> Result<(), Problem> {
-    match body.trim_ascii_start().first() {
-        Some(b'[') => Err(Problem::invalid("the body is a list; send an object")),
-        _ => Ok(()),
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(());
     }
+    serde_json::from_slice::<serde::de::IgnoredAny>(body)?;
+    Err(Problem::invalid("the body is a list; send an object"))
 }
 
 fn located<'de, T, D>(from: D) -> Result<T, Problem>
