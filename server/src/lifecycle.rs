@@ -1,9 +1,6 @@
 //! Where the server stands between its start and its end.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Poll, Waker};
 
 use tokio::sync::watch;
 
@@ -67,20 +64,13 @@ impl Lifecycle {
         self.told.subscribe()
     }
 
-    /// Waits with `receiver` for `phase`. Cheap to poll again and again: the channel, where all
-    /// who wait meet at a lock, is asked only by a task that it does not know or after a change.
+    /// Waits with `receiver` for `phase`.
+    ///
+    /// Always asks the channel. To skip it while the number above has not changed loses the news
+    /// for who looks between the change of the number and the wake-up.
     pub(crate) async fn reached(&self, phase: Phase, receiver: &mut watch::Receiver<Phase>) {
-        let mut told = pin!(receiver.wait_for(|current| *current >= phase));
-        let mut asked: Option<(Phase, Waker)> = None;
-        poll_fn(|context| {
-            let (now, waker) = (self.phase(), context.waker());
-            if asked.as_ref().is_some_and(|(then, by)| *then == now && by.will_wake(waker)) {
-                return Poll::Pending;
-            }
-            asked = Some((now, waker.clone()));
-            told.as_mut().poll(context).map(|_| ())
-        })
-        .await;
+        // An error means that the server is gone.
+        let _ = receiver.wait_for(|current| *current >= phase).await;
     }
 
     /// Waits until every receiver is gone, that is until every connection has ended.
