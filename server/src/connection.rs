@@ -23,7 +23,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::app::App;
 use crate::body::Body;
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::lifecycle::{Phase, reached};
 use crate::limits::{
     CONNECTION_BUFFER_BYTES_MAX, DRAIN_HANDSHAKE_LINGER, DRAIN_IDLE_LINGER,
     H2_CONNECTION_WINDOW_BYTES, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_REFUSED_STREAMS_MAX,
@@ -52,7 +52,7 @@ pub(crate) async fn converse(
     mut phase: watch::Receiver<Phase>,
 ) {
     let Some(tls) = &app.tls else {
-        return protocols.http1(stream, service, &app.lifecycle, phase).await;
+        return protocols.http1(stream, service, phase).await;
     };
     // In a box, so that a connection without TLS has not the size of one with it.
     let encrypted = async {
@@ -60,7 +60,7 @@ pub(crate) async fn converse(
         if stream.get_ref().1.alpn_protocol() == Some(H2) {
             protocols.http2(stream, service, app, phase).await;
         } else {
-            protocols.http1(stream, service, &app.lifecycle, phase).await;
+            protocols.http1(stream, service, phase).await;
         }
     };
     Box::pin(encrypted).await;
@@ -74,7 +74,7 @@ async fn shake_hands(
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<TlsStream<TcpStream>> {
     let end = async {
-        app.lifecycle.reached(Phase::Draining, phase).await;
+        reached(Phase::Draining, phase).await;
         sleep(DRAIN_HANDSHAKE_LINGER).await;
     };
     tokio::select! {
@@ -119,12 +119,11 @@ impl Protocols {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         service: impl Answering,
-        lifecycle: &Lifecycle,
         phase: watch::Receiver<Phase>,
     ) {
         let service = TowerToHyperService::new(service);
         let connection = self.http1.serve_connection(TokioIo::new(stream), service);
-        live(connection, pending(), lifecycle, phase).await;
+        live(connection, pending(), phase).await;
     }
 
     async fn http2(
@@ -137,7 +136,7 @@ impl Protocols {
         let begun = Arc::new(AtomicU64::new(0));
         let service = TowerToHyperService::new(translated(service, Arc::clone(&begun)));
         let connection = self.http2.serve_connection(TokioIo::new(stream), service);
-        live(connection, unused(&begun, app.limits.idle), &app.lifecycle, phase).await;
+        live(connection, unused(&begun, app.limits.idle), phase).await;
     }
 }
 
@@ -146,7 +145,6 @@ impl Protocols {
 async fn live(
     connection: impl GracefulConnection,
     unused: impl Future<Output = u64>,
-    lifecycle: &Lifecycle,
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut connection = pin!(connection);
@@ -155,7 +153,7 @@ async fn live(
     let linger = tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = lifecycle.reached(Phase::Draining, &mut phase) => DRAIN_IDLE_LINGER,
+        () = reached(Phase::Draining, &mut phase) => DRAIN_IDLE_LINGER,
         // Who never asked has perhaps not even said hello, and would not hear a goodbye.
         requests = unused => if requests == 0 { return } else { Duration::ZERO },
     };
@@ -167,7 +165,7 @@ async fn live(
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
-        () = lifecycle.reached(Phase::Over, &mut phase) => {}
+        () = reached(Phase::Over, &mut phase) => {}
     }
 }
 

@@ -26,6 +26,15 @@ pub struct Lifecycle {
     told: watch::Sender<Phase>,
 }
 
+/// Waits with `receiver` for `phase`.
+///
+/// Always asks the channel. To skip it while [`Lifecycle::phase`] has not changed loses the news
+/// for who looks between the change of the number and the wake-up.
+pub(crate) async fn reached(phase: Phase, receiver: &mut watch::Receiver<Phase>) {
+    // An error means that the server is gone.
+    let _ = receiver.wait_for(|current| *current >= phase).await;
+}
+
 // === impl Lifecycle ===
 
 impl Lifecycle {
@@ -64,15 +73,6 @@ impl Lifecycle {
         self.told.subscribe()
     }
 
-    /// Waits with `receiver` for `phase`.
-    ///
-    /// Always asks the channel. To skip it while the number above has not changed loses the news
-    /// for who looks between the change of the number and the wake-up.
-    pub(crate) async fn reached(&self, phase: Phase, receiver: &mut watch::Receiver<Phase>) {
-        // An error means that the server is gone.
-        let _ = receiver.wait_for(|current| *current >= phase).await;
-    }
-
     /// Waits until every receiver is gone, that is until every connection has ended.
     pub(crate) async fn unwatched(&self) {
         self.told.closed().await;
@@ -92,7 +92,6 @@ impl Default for Lifecycle {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -109,11 +108,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_a_later_phase_is_not_lost_in_an_earlier_one() {
-        let life = Arc::new(Lifecycle::new());
-        let waiting = Arc::clone(&life);
+        let life = Lifecycle::new();
         let mut receiver = life.watch();
-        let reached = async move { waiting.reached(Phase::Draining, &mut receiver).await };
-        let waiter = tokio::spawn(reached);
+        let waiter = tokio::spawn(async move { reached(Phase::Draining, &mut receiver).await });
         for phase in [Phase::Ready, Phase::Draining] {
             for _ in 0..3 {
                 tokio::task::yield_now().await;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::body::Body;
-use crate::lifecycle::Phase;
+use crate::lifecycle::{Phase, reached};
 
 /// Where the frames of a stream come from.
 pub(crate) trait Source: Send + 'static {
@@ -52,11 +52,7 @@ pub(crate) fn answer(app: &App, mut source: impl Source) -> Response<Body> {
     let mut phase = app.lifecycle.watch();
     let silence = app.limits.stream_silence;
     tokio::spawn(async move {
-        let over = async move {
-            // An error means that the server is gone.
-            let _ = phase.wait_for(|phase| *phase >= Phase::Draining).await;
-        };
-        tokio::pin!(over);
+        let mut over = pin!(reached(Phase::Draining, &mut phase));
         loop {
             // First a place for what comes next: it is also how a client that left is noticed.
             let place = tokio::select! {

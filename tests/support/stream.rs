@@ -1,16 +1,14 @@
-//! A stream of server-sent events, read frame by frame.
+//! A stream of `/v1`: events with a kind and a revision.
 
 use std::io;
 
 use serde_json::Value;
 
 use crate::bytes::{Connection, Response};
+use crate::events::Events;
 
-/// An answer that goes on.
-pub struct Stream {
-    connection: Connection,
-    read: Vec<u8>,
-}
+/// A stream whose frames have a kind, and a revision for an id.
+pub struct Stream(Events);
 
 /// One event, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,17 +32,16 @@ impl Stream {
     /// # Panics
     /// If there is no answer.
     pub fn open(
-        mut connection: Connection,
+        connection: Connection,
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Self, Box<Response>> {
         let accept = [&[("accept", "text/event-stream")], headers].concat();
-        connection.ask("GET", path, &accept, "").expect("the request can be sent");
-        let answer = connection.receive("HEAD").expect("a stream begins at once");
-        if answer.header("content-type") != Some("text/event-stream") {
-            return Err(Box::new(answer));
+        let events = Events::open(connection, path, &accept).expect("an answer begins at once");
+        if events.head.header("content-type") != Some("text/event-stream") {
+            return Err(Box::new(events.head));
         }
-        Ok(Self { connection, read: Vec::new() })
+        Ok(Self(events))
     }
 
     /// The next frame; `None` if the server has ended the stream.
@@ -55,16 +52,7 @@ impl Stream {
     /// # Panics
     /// If a frame is not one.
     pub fn frame(&mut self) -> io::Result<Option<Frame>> {
-        loop {
-            if let Some(end) = self.read.windows(2).position(|bytes| bytes == b"\n\n") {
-                let frame: Vec<u8> = self.read.drain(..end + 2).collect();
-                return Ok(Some(Frame::read(&String::from_utf8_lossy(&frame))));
-            }
-            match self.connection.chunk()? {
-                Some(bytes) => self.read.extend(bytes),
-                None => return Ok(None),
-            }
-        }
+        Ok(self.0.frame()?.map(|text| Frame::read(&text)))
     }
 
     /// The next frame, which must come.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use support::inside::Inside;
+use support::process::Server;
+use support::wait;
 
 use super::{ids, register, watch};
 use crate::limits::in_memory;
@@ -196,4 +198,43 @@ fn many_namespaces_leave_the_rooms_of_the_server_alone() {
     assert!(full.text().contains("forgotten at a restart"), "{}", full.text());
     let event = r#"{"agent":"a","type":"custom","summary":"s"}"#;
     assert_eq!(server.request("POST", "/feed/events", event).status, 201);
+}
+
+/// The clients of three of these never register again: their heartbeats must do.
+#[test]
+fn whoever_registered_before_a_kill_and_only_beats_afterwards_is_found_in_every_dialect() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let vm = r#"{"id":"v","name":"n","role":"worker","address":"h","registeredBy":"t"}"#;
+    let tool = r#"{"instance_id":"t","name":"n","version":"1","host":"h"}"#;
+    let agent = r#"{"agent_id":"a","agent_type":"x","capabilities":[],"endpoint":"http://h:1"}"#;
+    let rows = [
+        ("PUT", "/v1/default/instances/d", "{}", "/v1/default/instances/d/heartbeat", ""),
+        ("POST", "/registry/vms", vm, "/registry/vms/v/heartbeat", ""),
+        ("POST", "/instances", tool, "/instances/t/heartbeat", ""),
+        ("POST", "/api/v1/agents/register", agent, "/agents/a/heartbeat", r#"{"status":"x"}"#),
+    ];
+    for (method, path, body, _, _) in rows {
+        let status = server.request(method, path, body).status;
+        assert!((200..300).contains(&status), "{path}: {status}");
+    }
+    server.kill();
+
+    let server = Server::start(data.path());
+    let live = || server.request("GET", "/v1/instances?standing=live", "").json();
+    let seen = |list: &Value| -> Vec<(String, String)> {
+        let text = |one: &Value, field: &str| one[field].as_str().unwrap().to_owned();
+        let all = list["instances"].as_array().unwrap().iter();
+        all.map(|one| (text(one, "id"), text(one, "last_seen"))).collect()
+    };
+    let before = seen(&live());
+    wait::next_millisecond();
+    for (_, _, _, path, body) in rows {
+        assert_eq!(server.request("POST", path, body).status, 200, "{path}");
+    }
+    let after = seen(&live());
+    assert_eq!(after.len(), rows.len(), "{after:?}");
+    for ((id, was), (same, is)) in before.iter().zip(&after) {
+        assert!(id == same && was < is, "{id} {was}, {same} {is}");
+    }
 }

@@ -3,9 +3,9 @@
 use hyper::{Response, StatusCode};
 use registry_core::{OnConflict, OnExpiry, Query, limits as core};
 
+use super::lookup;
 use super::problem::Problem;
 use super::wire::{object, push_list, quoted};
-use super::{is_hidden, lookup};
 use crate::app::{App, BUILD, VERSION};
 use crate::auth::Caller;
 use crate::body::{self, Body};
@@ -48,8 +48,7 @@ pub(super) fn limits(app: &App) -> Response<Body> {
 
 /// `GET /v1/namespaces`: those that the caller may read, their rules, and how many are in them.
 pub(super) fn namespaces(app: &App, caller: &Caller) -> Result<Response<Body>, Problem> {
-    let mut names = lookup::readable(&app.registry, caller, &[])?;
-    names.retain(|name| !is_hidden(name));
+    let names = lookup::readable(&app.registry, caller, &[])?;
     let mut text = String::from("{\"namespaces\":");
     push_list(&mut text, &names, |text, name| {
         let rules = app.registry.rules(name);

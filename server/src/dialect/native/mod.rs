@@ -5,6 +5,7 @@
 
 mod about;
 mod batch;
+mod condition;
 mod convert;
 mod explain;
 mod lookup;

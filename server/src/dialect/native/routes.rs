@@ -1,14 +1,17 @@
 //! Route by route: who may, what was sent, one verb of the registry, and the answer.
 
 use bytes::Bytes;
-use hyper::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
-use hyper::http::request::Parts;
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use registry_core::{
-    Cause, Claim, Declared, Error, Generation, Guard, Key, OnConflict, Registry, Revision, Slot,
+    Cause, Claim, Declared, Error, Generation, Guard, Key, OnConflict, Registry, Slot,
 };
 
+use super::condition::{
+    Tag, held_revision, if_match, on_conflict, only_new, stands_in_the_path, unknown_parameter,
+    without_parameters,
+};
 use super::convert::{Heartbeat, Patch, Registration, generation, read};
 use super::lookup::{Wanted, has_already, with_etag};
 use super::problem::Problem;
@@ -21,29 +24,8 @@ use crate::call::Call;
 
 type Answer = Result<Response<Body>, Problem>;
 
-/// What `If-Match` can ask for.
-#[derive(Clone, Copy)]
-enum Tag {
-    /// Whatever is registered.
-    Any,
-    /// What this revision made.
-    Is(Revision),
-}
-
 /// The whole interface as a document, kept by hand; a test holds it against the running server.
 const OPENAPI: &str = include_str!("openapi.json");
-
-// === impl Tag ===
-
-impl Tag {
-    /// The revision asked for. To ask for any adds nothing to what wants a record anyway.
-    fn revision(self) -> Option<Revision> {
-        match self {
-            Self::Any => None,
-            Self::Is(revision) => Some(revision),
-        }
-    }
-}
 
 /// Answers one call.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
@@ -156,10 +138,10 @@ fn get(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
 async fn register(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer {
     may(&call, Scope::Write, namespace)?;
     let key = key(namespace, id)?;
-    let mut on_conflict = on_conflict(&call)?;
-    let only_new = only_new(call.head)?;
-    if only_new {
-        on_conflict = Some(OnConflict::Refuse);
+    let mut policy = on_conflict(&call)?;
+    let is_only_new = only_new(call.head)?;
+    if is_only_new {
+        policy = Some(OnConflict::Refuse);
     }
     let if_revision = match if_match(call.head)? {
         Some(Tag::Any) => Some(held_revision(&app.registry, namespace, id)?),
@@ -174,16 +156,16 @@ async fn register(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answe
     }
     let generation = generation(registration.generation.as_deref())?;
     let declared = registration.declared()?;
-    if on_conflict.is_none()
+    if policy.is_none()
         && if_revision.is_none()
         && let Some(slot) = says_it_again(app, namespace, id, generation.as_ref(), &declared).await
     {
         return Ok(instance(&app.registry, &slot, StatusCode::OK));
     }
-    let claim = Claim { generation, on_conflict, if_revision, by };
+    let claim = Claim { generation, on_conflict: policy, if_revision, by };
     let done = app.registry.register(key, declared, claim).await;
     let done = done.map_err(|error| match error {
-        Error::Conflict { .. } if only_new => {
+        Error::Conflict { .. } if is_only_new => {
             Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", "the id is taken")
         }
         error => error.into(),
@@ -334,86 +316,6 @@ pub(super) fn key(namespace: &str, id: &str) -> Result<Key, Problem> {
     Ok(Key::new(namespace, id)?)
 }
 
-fn policy(text: &str) -> Result<OnConflict, Problem> {
-    match text {
-        "refuse" => Ok(OnConflict::Refuse),
-        "replace" => Ok(OnConflict::Replace),
-        "take-over-stale" => Ok(OnConflict::TakeOverStale),
-        other => {
-            let detail =
-                format!("on_conflict is refuse, replace or take-over-stale, not `{other}`");
-            Err(Problem::malformed("invalid-parameter", detail))
-        }
-    }
-}
-
-/// The parameter of those that register.
-fn on_conflict(call: &Call<'_>) -> Result<Option<OnConflict>, Problem> {
-    let mut on_conflict = None;
-    for (name, value) in call.query.pairs() {
-        match &*name {
-            "on_conflict" => on_conflict = Some(policy(&value)?),
-            name => return Err(unknown_parameter(name, "on_conflict")),
-        }
-    }
-    Ok(on_conflict)
-}
-
-/// A slip in a name must not go unnoticed, nor one that another path knows.
-fn without_parameters(call: &Call<'_>) -> Result<(), Problem> {
-    match call.query.pairs().next() {
-        Some((name, _)) => {
-            let detail = format!("`{name}` means nothing here: this path takes no parameter");
-            Err(Problem::malformed("unknown-parameter", detail))
-        }
-        None => Ok(()),
-    }
-}
-
-fn unknown_parameter(name: &str, known: &str) -> Problem {
-    let detail = format!("`{name}` means nothing here; known is {known}");
-    Problem::malformed("unknown-parameter", detail)
-}
-
-fn stands_in_the_path(name: &str) -> Problem {
-    let detail = format!("the {name} stands in the path: leave the parameter `{name}` out");
-    Problem::malformed("unknown-parameter", detail)
-}
-
-/// Whether only an id that is free may be registered.
-fn only_new(head: &Parts) -> Result<bool, Problem> {
-    match head.headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes) {
-        None => Ok(false),
-        Some(b"*") => Ok(true),
-        Some(_) => {
-            let detail = "If-None-Match takes * here: refuse if the id is taken";
-            Err(Problem::malformed("invalid-header", detail))
-        }
-    }
-}
-
-/// What `If-Match` asks for.
-fn if_match(head: &Parts) -> Result<Option<Tag>, Problem> {
-    let Some(tag) = head.headers.get(IF_MATCH) else { return Ok(None) };
-    let tag = tag.to_str().unwrap_or_default().trim();
-    if tag == "*" {
-        return Ok(Some(Tag::Any));
-    }
-    let revision = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
-    let detail = "If-Match takes one ETag of an instance, as in \"12\"";
-    let wrong = || Problem::malformed("invalid-header", detail);
-    revision.map(|revision| Some(Tag::Is(Revision(revision)))).ok_or_else(wrong)
-}
-
-/// What is registered now, for those who want to register over something only.
-fn held_revision(registry: &Registry, namespace: &str, id: &str) -> Result<Revision, Problem> {
-    let slot = registry.get(namespace, id).ok_or_else(|| {
-        let detail = "nothing is registered under this id, and If-Match asks for something";
-        Problem::new(StatusCode::PRECONDITION_FAILED, "not-registered", detail)
-    })?;
-    Ok(slot.record().modified)
-}
-
 /// One instance and its validator.
 fn instance(registry: &Registry, slot: &Slot, status: StatusCode) -> Response<Body> {
     let mut text = String::with_capacity(512);
@@ -441,65 +343,5 @@ fn registered(registry: &Registry, done: &registry_core::Done) -> Response<Body>
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use serde_json::Value;
-
-    use super::*;
-
-    /// A route with a hole for each segment that may be anything: `GET /v1/{}/instances`.
-    fn holes<'a>(method: &str, segments: impl Iterator<Item = &'a str>) -> String {
-        format!("{method} /{}", segments.collect::<Vec<_>>().join("/"))
-    }
-
-    /// The routes of the document.
-    fn documented() -> BTreeSet<String> {
-        let document: Value = serde_json::from_str(OPENAPI).unwrap();
-        let ours = |path: &&String| path.starts_with("/v1") || *path == "/openapi.json";
-        let mut all = BTreeSet::new();
-        for path in document["paths"].as_object().unwrap().keys().filter(ours) {
-            let operations = document["paths"][path].as_object().unwrap();
-            for method in operations.keys().filter(|name| *name != "parameters") {
-                let hole = |part| if str::starts_with(part, '{') { "{}" } else { part };
-                let segments = path.split('/').skip(1).map(hole);
-                all.insert(holes(&method.to_uppercase(), segments));
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn every_route_stands_in_the_document_and_every_path_of_it_is_routed() {
-        // The patterns of `respond`, as they are written above.
-        let routed = include_str!("routes.rs").lines().filter_map(|line| {
-            let pattern = line.trim().strip_prefix("(&Method::")?;
-            let (method, rest) = pattern.split_once(", [")?;
-            let (segments, _) = rest.split_once("]) =>")?;
-            let hole = |part: &'static str| {
-                part.trim().strip_prefix('"').map_or("{}", |part| part.trim_end_matches('"'))
-            };
-            Some(holes(method, segments.split(',').map(hole)))
-        });
-        let routed: BTreeSet<_> = routed.collect();
-        assert!(routed.len() > 15, "{routed:?}");
-        assert_eq!(routed, documented());
-    }
-
-    #[test]
-    fn a_405_names_the_methods_that_the_document_does() {
-        for route in documented() {
-            let (method, path) = route.split_once(' ').unwrap();
-            let path = path.replace("{}", "anything");
-            let segments: Vec<_> = path.split('/').skip(1).collect();
-            let allowed = allowed(&segments).unwrap_or_else(|| panic!("{route}"));
-            let mut allowed: BTreeSet<_> = allowed.split(", ").collect();
-            assert!(allowed.contains(method), "{route}: {allowed:?}");
-            assert_eq!(allowed.remove("HEAD"), allowed.contains("GET"), "{route}");
-            let same = route.split_once(' ').unwrap().1;
-            let told =
-                documented().into_iter().filter(|other| other.ends_with(&format!(" {same}")));
-            assert_eq!(told.count(), allowed.len(), "{route}");
-        }
-    }
-}
+#[path = "routes_test.rs"]
+mod tests;

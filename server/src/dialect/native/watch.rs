@@ -19,7 +19,7 @@ use crate::auth::{Caller, Scope};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::clock::deadline_after;
-use crate::lifecycle::Phase;
+use crate::lifecycle::{Phase, reached};
 use crate::limits::{POLL_EVENTS_MAX, STREAM_CHUNK_BYTES};
 use crate::sse;
 
@@ -143,7 +143,7 @@ async fn poll(
             tokio::select! {
                 happened = watching.next() => happened,
                 () = tokio::time::sleep_until(deadline) => break,
-                () = app.lifecycle.reached(Phase::Draining, &mut phase) => break,
+                () = reached(Phase::Draining, &mut phase) => break,
             }
         } else {
             // Whatever else is there, but nothing more is waited for.
