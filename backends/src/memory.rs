@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use registry_core::Key;
 use registry_core::Revision;
 use registry_core::store::{
-    Action, Capabilities, Expect, Loaded, Mark, Outcome, Renewal, Store, StoreError, Stored, Write,
+    Action, Capabilities, Expect, Loaded, Mark, Outcome, Records, Renewal, Store, StoreError,
+    Stored, Write,
 };
 
 /// Keeps records for as long as somebody holds a handle.
@@ -72,6 +73,25 @@ impl Store for MemoryStore {
             }
         }
         content.mark = mark.or(content.mark);
+        Ok(())
+    }
+
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        let mut restored =
+            Content { revision: loaded.revision, mark: loaded.mark, ..Content::default() };
+        for record in records {
+            let record = record.map_err(StoreError::NotDone)?;
+            record.check(&loaded).map_err(StoreError::NotDone)?;
+            let key = record.key.clone();
+            if restored.records.insert(key.clone(), record).is_some() {
+                return Err(StoreError::NotDone(format!("{key} comes twice").into()));
+            }
+        }
+        let mut content = self.content();
+        if content.revision > Revision(0) {
+            return Err(StoreError::NotDone("it is not empty".into()));
+        }
+        *content = restored;
         Ok(())
     }
 

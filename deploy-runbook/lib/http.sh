@@ -39,7 +39,8 @@ first_token() {
     awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$1"
 }
 
-# http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY.
+# http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY, unless
+# it is longer than BODY_BYTES_MAX.
 http() {
     local method=$1 url=$2 access=$3 secret options=()
     : >"$BODY"
@@ -57,7 +58,7 @@ http() {
                 "$SCRATCH/request"
         fi
     } | curl --disable --silent --config - --request "$method" \
-        --max-time "${PATIENCE:-15}" --connect-timeout 5 --max-filesize 33554432 \
+        --max-time "${PATIENCE:-15}" --connect-timeout 5 --max-filesize "${BODY_BYTES_MAX:-33554432}" \
         --output "$BODY" --write-out '%{http_code}' "${options[@]}" -- "$url" 2>/dev/null || :
 }
 

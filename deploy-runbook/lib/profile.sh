@@ -8,7 +8,9 @@ declare -A PROFILE_KEYS=(
     [ADDRESS]=127.0.0.1 [PORT]='!' [EXTERNAL_URL]=''
     [HEALTH_PATH]=/health [HEALTH_BUILD]='' [SMOKE]='' [SMOKE_RECORD]=none
     [ENVIRONMENT_FILE]='${ROOT}/environment' [TOKEN_VARIABLE]='!' [DATA_DIR]='${ROOT}/data'
-    [SNAPSHOT_COMMAND]='' [SNAPSHOT_DATA]=copy [SNAPSHOT_CHECK]='' [RESTORE_COMMAND]=''
+    [SNAPSHOT_COMMAND]='' [SNAPSHOT_DATA]=copy [SNAPSHOT_CHECK]=''
+    [SNAPSHOT_PATH]='' [SNAPSHOT_VERIFY]='' [SNAPSHOT_RESTORE]=''
+    [SNAPSHOT_SECONDS]=600 [RESTORE_COMMAND]=''
     [LEDGER]=no [LEDGER_VM]='' [LEDGER_AGENT]=deploy-runbook
     [SOCKET]=own [HOLD_COMMAND]='' [SYSTEMD_UNIT]='' [SYSTEMCTL]=systemctl
     [KEEP_RELEASES]=5 [KEEP_SNAPSHOTS]=5 [DISK_FREE_MB_MIN]=1024
@@ -74,12 +76,14 @@ profile_check() {
     local key line
     [[ $ROOT == /*[!/]* ]] || fail 78 "ROOT must be an absolute path, not \`$ROOT\`"
     for key in PORT KEEP_RELEASES KEEP_SNAPSHOTS DISK_FREE_MB_MIN \
-        START_SECONDS STOP_SECONDS BUILD_SECONDS; do
+        START_SECONDS STOP_SECONDS BUILD_SECONDS SNAPSHOT_SECONDS; do
         [[ ${!key} =~ ^[0-9]{1,9}$ ]] || fail 78 "$key must be a number, not \`${!key}\`"
     done
     profile_one_of LEDGER yes no
     profile_one_of SOCKET own held
-    profile_one_of SNAPSHOT_DATA copy no
+    profile_one_of SNAPSHOT_DATA online copy no
+    [[ $SNAPSHOT_DATA != online || ($SNAPSHOT_PATH == /* && $SNAPSHOT_RESTORE) ]] ||
+        fail 78 "SNAPSHOT_DATA=online needs a SNAPSHOT_PATH to POST to and a SNAPSHOT_RESTORE command"
     profile_one_of SMOKE_RECORD none vers
     [[ ! $REPOSITORY =~ ://[^/@]*:[^/@]*@ ]] ||
         fail 78 "REPOSITORY has a password in it, which others would see; use an ssh key"

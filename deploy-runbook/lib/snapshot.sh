@@ -4,7 +4,7 @@
 # take_snapshot LABEL: sets SNAPSHOT to its id, records it in the ledger. Ends with 11 on failure.
 take_snapshot() {
     local label=$1 directory id='' kind=none
-    [[ $SNAPSHOT_COMMAND || $SNAPSHOT_DATA == copy ]] ||
+    [[ $SNAPSHOT_COMMAND || $SNAPSHOT_DATA != no ]] ||
         fail 11 "the profile knows no way to take a snapshot: say SNAPSHOT_DATA or" \
             "SNAPSHOT_COMMAND, or give a reason: --no-snapshot REASON"
     SNAPSHOT=''
@@ -13,7 +13,7 @@ take_snapshot() {
     directory=$ROOT/snapshots/$id
     rm --recursive --force "$ROOT"/snapshots/*.partial
     mkdir "$directory.partial"
-    if [[ $SNAPSHOT_DATA == copy ]]; then
+    if [[ $SNAPSHOT_DATA != no ]]; then
         snapshot_data "$directory.partial"
         kind=data
     fi
@@ -32,33 +32,71 @@ take_snapshot() {
     prune_snapshots
 }
 
-# The one place that knows how the data of a running service is copied as of one moment: a service
-# that can do so itself is asked here. Without that, its directory is copied while it writes, and
-# the copy counts only when SNAPSHOT_CHECK can read it; else it is copied again.
+# The data of the service as of one moment, in the directory $1: by the service itself if it can,
+# else as a copy of its directory.
 snapshot_data() {
+    if [[ $SNAPSHOT_DATA != online ]] || ! snapshot_online "$1"; then
+        snapshot_copy "$1/data"
+    fi
+    (cd "$1" && find data* -type f -print0 | sort --zero-terminated |
+        xargs --null --no-run-if-empty sha256sum >SHA256SUMS)
+}
+
+# Asks the service for a snapshot of itself. 1 if it cannot give one: it is down, or a release that
+# does not know how; then a copy is as good, since it counts only if it can be read.
+snapshot_online() {
+    local status file=$1/data.snapshot
+    status=$(BODY=$file BODY_BYTES_MAX=0 PATIENCE=$SNAPSHOT_SECONDS \
+        http POST "$URL$SNAPSHOT_PATH" auth)
+    case $status in
+        200) ;;
+        000 | 404 | 405 | 501)
+            rm --force "$file"
+            say "the service gives no snapshot of itself ($status): its directory is copied"
+            return 1
+            ;;
+        401 | 403)
+            fail 11 "the service refuses a snapshot ($status): the token in $ENVIRONMENT_FILE" \
+                "needs the scope admin, everywhere"
+            ;;
+        *) fail 11 "the service gave no snapshot ($status): $(head --bytes=300 "$file")" ;;
+    esac
+    [[ ! $SNAPSHOT_VERIFY ]] || snapshot_run "$SNAPSHOT_VERIFY" "$file" ||
+        fail 11 "the snapshot is not sound: $(show_log "$SCRATCH/copy" 3)"
+}
+
+# snapshot_run COMMAND FILE [DIRECTORY]: a command of the profile about a snapshot's file, by the
+# release that is current.
+snapshot_run() {
+    RELEASE_DIR=$ROOT/current SNAPSHOT_FILE=$2 RESTORE_DIR=${3:-} \
+        timeout --kill-after=5 "$SNAPSHOT_SECONDS" \
+        bash -c "set -euo pipefail; $1" </dev/null >"$SCRATCH/copy" 2>&1
+}
+
+# A copy of the directory, made while the service writes. It counts only when SNAPSHOT_CHECK can
+# read it; else it is copied again.
+snapshot_copy() {
     local attempt
     if [[ ! -d $DATA_DIR ]]; then
         say "there is no data yet: $DATA_DIR"
-        mkdir "$1/data"
-    else
-        for attempt in 1 2 3 4 5; do
-            ((attempt < 5)) || fail 11 "no copy of $DATA_DIR was consistent:" \
-                "$(show_log "$SCRATCH/copy" 3);" \
-                "stop the service, or give the profile a SNAPSHOT_COMMAND"
-            rm --recursive --force "$1/data"
-            cp --archive --reflink=auto "$DATA_DIR" "$1/data" 2>"$SCRATCH/copy" || {
-                # What vanished while it was copied is tried again; a full disk is not.
-                ! grep --quiet 'No space left' "$SCRATCH/copy" ||
-                    fail 11 "the disk is full: cannot copy $DATA_DIR to $ROOT/snapshots"
-                continue
-            }
-            [[ $SNAPSHOT_CHECK ]] || break
-            ! snapshot_reads "$1/data" || break
-            say "copy $attempt is not consistent"
-        done
+        mkdir "$1"
+        return
     fi
-    (cd "$1" && find data -type f -print0 | sort --zero-terminated |
-        xargs --null --no-run-if-empty sha256sum >SHA256SUMS)
+    for attempt in 1 2 3 4 5; do
+        ((attempt < 5)) || fail 11 "no copy of $DATA_DIR was consistent:" \
+            "$(show_log "$SCRATCH/copy" 3);" \
+            "stop the service, or give the profile a SNAPSHOT_COMMAND"
+        rm --recursive --force "$1"
+        cp --archive --reflink=auto "$DATA_DIR" "$1" 2>"$SCRATCH/copy" || {
+            # What vanished while it was copied is tried again; a full disk is not.
+            ! grep --quiet 'No space left' "$SCRATCH/copy" ||
+                fail 11 "the disk is full: cannot copy $DATA_DIR to $ROOT/snapshots"
+            continue
+        }
+        [[ $SNAPSHOT_CHECK ]] || break
+        ! snapshot_reads "$1" || break
+        say "copy $attempt is not consistent"
+    done
 }
 
 # Whether the check of the profile can read a copy; it may write, so it gets a copy of its own.
@@ -102,12 +140,17 @@ restore_stage() {
     [[ $1 != */* && -f $directory/about ]] ||
         fail 17 "there is no snapshot $1; there are: $(ls "$ROOT/snapshots")"
     rm --recursive --force "$DATA_DIR.restoring"
-    [[ -d $directory/data ]] || return 0
+    [[ -d $directory/data || -f $directory/data.snapshot ]] || return 0
     (
         cd "$directory" || exit
         [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS
     ) >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
-    cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"
+    if [[ -f $directory/data.snapshot ]]; then
+        snapshot_run "$SNAPSHOT_RESTORE" "$directory/data.snapshot" "$DATA_DIR.restoring" ||
+            fail 16 "snapshot $1 cannot be restored: $(show_log "$SCRATCH/copy" 3)"
+    else
+        cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"
+    fi
 }
 
 # restore_swap ASIDE: puts the data aside and the copy in its place; may be done again and again.

@@ -18,6 +18,7 @@ use crate::operation::{Claim, Done, Guard, Operation, Ticket};
 use crate::query::Query;
 use crate::record::{Declared, Key};
 use crate::recover;
+use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 use crate::watch::{Hub, Start, Watcher};
 
@@ -293,6 +294,12 @@ impl Registry {
     #[must_use]
     pub fn watchers(&self) -> usize {
         self.shared.hub.watchers()
+    }
+
+    /// Everything that is registered, as of one revision, for a backup or for another store.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.shared.catalog, &self.shared.hub, &self.shared.timeline)
     }
 
     /// Whether the registry has stopped, or its driver has ended.

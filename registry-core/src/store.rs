@@ -53,6 +53,17 @@ pub trait Store: Send + Sync + 'static {
     /// Any [`StoreError`]; beats may then be kept in part, the mark is not kept before its beats.
     async fn renew(&self, renewals: Vec<Renewal>, mark: Option<Mark>) -> Result<(), StoreError>;
 
+    /// Fills a store that was never written to with what another one held: the records with their
+    /// revisions and beats, and what [`Loaded`] tells beside them. At rest when it returns.
+    ///
+    /// One that ends early, by an error among the records or a crash, is never taken for whole:
+    /// the store is then as empty as before, or refuses to be opened or loaded.
+    ///
+    /// # Errors
+    /// [`StoreError::NotDone`] if anything was ever written here, or if it could be undone; else
+    /// [`StoreError::Broken`].
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError>;
+
     /// Puts everything to rest and lets go of the location. Called last.
     ///
     /// # Errors
@@ -81,6 +92,9 @@ pub struct Stored {
     /// The latest beat kept for it.
     pub beat: Beat,
 }
+
+/// Records on their way into a store; the one that cannot be had says why.
+pub type Records = Box<dyn Iterator<Item = Result<Stored, Reason>> + Send>;
 
 /// What `load` tells besides the records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,3 +184,27 @@ pub enum StoreError {
 
 /// The cause of a [`StoreError`], in the store's own words.
 pub type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+// === impl Stored ===
+
+impl Stored {
+    /// Fails if no store can have held this beside `loaded`.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming its key.
+    pub fn check(&self, loaded: &Loaded) -> Result<(), Reason> {
+        let is_possible = Revision(0) < self.created
+            && self.created <= self.modified
+            && self.modified <= loaded.revision;
+        if is_possible {
+            return Ok(());
+        }
+        let Self { key, created: Revision(created), modified: Revision(modified), .. } = self;
+        let Revision(latest) = loaded.revision;
+        Err(format!(
+            "{key} says that it was created at revision {created} and modified at {modified}, \
+             where {latest} is the latest"
+        )
+        .into())
+    }
+}

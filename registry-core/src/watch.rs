@@ -137,6 +137,12 @@ impl Hub {
         self.signal.send_modify(|told| told.ended = true);
     }
 
+    /// What `read` finds while nothing changes, and the revision it is as of.
+    pub(crate) fn cut<T>(&self, read: impl FnOnce() -> T) -> (T, Revision) {
+        let _telling = lock(&self.telling);
+        (read(), lock(&self.history).latest)
+    }
+
     /// A watcher of what `query` shows.
     pub(crate) fn watch(
         self: &Arc<Self>,
@@ -328,11 +334,7 @@ impl Watcher {
     /// Queues every record that the query shows, as of one revision.
     fn snapshot(&mut self) {
         let all = Query { scope: crate::Scope::All, ..self.query.clone() };
-        let (found, revision) = {
-            let _telling = lock(&self.hub.telling);
-            let found = self.catalog.discover(&all, Tick::default());
-            (found, lock(&self.hub.history).latest)
-        };
+        let (found, revision) = self.hub.cut(|| self.catalog.discover(&all, Tick::default()));
         let shown = found.iter().filter(|slot| self.query.shows(slot));
         self.queue.extend(shown.map(|slot| Event::Present(Arc::clone(slot))));
         self.queue.push_back(Event::Synced(revision));

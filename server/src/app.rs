@@ -9,6 +9,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
+use crate::snapshot::Snapshots;
 use crate::tls::Tls;
 
 /// The version of this program.
@@ -41,6 +42,8 @@ pub struct App {
     pub(crate) rooms: Rooms,
     /// What was done lately, where that is limited.
     pub(crate) rates: Rates,
+    /// What is being sent, and what was saved.
+    pub(crate) snapshots: Snapshots,
     pub(crate) uptime: Stopwatch,
 }
 
@@ -57,7 +60,20 @@ impl App {
     ) -> Self {
         let (lifecycle, uptime) = (Lifecycle::new(), Stopwatch::start());
         let (rooms, rates) = (Rooms::open(&registry), Rates::default());
-        Self { registry, auth, doors, tls: None, limits, lifecycle, metrics, rooms, rates, uptime }
+        let snapshots = Snapshots::default();
+        Self {
+            registry,
+            auth,
+            doors,
+            tls: None,
+            limits,
+            lifecycle,
+            metrics,
+            rooms,
+            rates,
+            snapshots,
+            uptime,
+        }
     }
 
     /// The same, with this on its connections.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
@@ -38,7 +39,35 @@ enum Command {
     /// For a launcher that lets servers come and go (LISTEN_FDS) while nobody who connects is
     /// turned away. Where systemd runs, a socket unit does this.
     Hold(HoldFlags),
+    /// Look into the file of a snapshot, or check it.
+    ///
+    /// A running server gives one for POST /v1/admin/snapshot, and saves them by itself where
+    /// --snapshot-dir is set.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Fill a new store with a snapshot.
+    ///
+    /// Every record comes back with its revision, and leases go on as after a restart: whoever was
+    /// alive has the time of the snapshot, and at least the restart grace, to be heard of. A store
+    /// that was ever written to is refused.
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreFlags),
 }
+
+/// What is done with the file of a snapshot.
+#[derive(Debug, Subcommand)]
+enum SnapshotCommand {
+    /// Show what it is of: revision, instant, and how many records each role has.
+    Inspect(InspectFlags),
+    /// Check that it can be restored: all of it is there, unaltered, and understood.
+    Verify(VerifyFlags),
+}
+
+const RESTORE_HELP: &str = "\
+Example, after a store could not be opened:
+  rolecall restore /var/backups/rolecall/rolecall-20260131T235959000Z-r42.snapshot \\
+      --store sled:/var/lib/rolecall/data-restored
+  rolecall --store sled:/var/lib/rolecall/data-restored";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -47,6 +76,42 @@ pub enum Order {
     Serve(Box<ServeFlags>),
     /// Hold an address for servers that come and go.
     Hold(HoldFlags),
+    /// Look into a snapshot.
+    Inspect(InspectFlags),
+    /// Check a snapshot.
+    Verify(VerifyFlags),
+    /// Fill a store with a snapshot.
+    Restore(RestoreFlags),
+}
+
+/// The flags of `snapshot inspect`.
+#[derive(Debug, Args)]
+pub struct InspectFlags {
+    /// The snapshot.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The flags of `snapshot verify`.
+#[derive(Debug, Args)]
+pub struct VerifyFlags {
+    /// The snapshot.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// The flags of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreFlags {
+    /// The snapshot.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The store to fill, which must be empty or not there yet.
+    #[arg(long, value_name = "URL")]
+    pub store: String,
 }
 
 /// The flags of `hold`.
@@ -131,6 +196,15 @@ pub struct ServeFlags {
     /// [default: off].
     #[arg(long, value_name = "on|off")]
     runspec_rate_limits: Option<String>,
+    /// Where snapshots are saved regularly; without it none are.
+    #[arg(long, value_name = "DIRECTORY")]
+    snapshot_dir: Option<String>,
+    /// How often one is taken [default: 3600].
+    #[arg(long, value_name = "SECONDS")]
+    snapshot_seconds: Option<String>,
+    /// How many are kept [default: 24].
+    #[arg(long, value_name = "COUNT")]
+    snapshots_kept: Option<String>,
     /// Print every setting in effect and where it came from, then exit.
     #[arg(long)]
     print_config: bool,
@@ -150,6 +224,9 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Order, Detour> 
     Ok(match surface.command {
         Some(Command::Serve(flags)) => Order::Serve(flags),
         Some(Command::Hold(flags)) => Order::Hold(flags),
+        Some(Command::Snapshot(SnapshotCommand::Inspect(flags))) => Order::Inspect(flags),
+        Some(Command::Snapshot(SnapshotCommand::Verify(flags))) => Order::Verify(flags),
+        Some(Command::Restore(flags)) => Order::Restore(flags),
         None => Order::Serve(Box::new(surface.serve)),
     })
 }
@@ -208,6 +285,9 @@ impl ServeFlags {
             Key::ConnectionsMax => one(&self.connections_max),
             Key::BodyBytesMax => one(&self.body_bytes_max),
             Key::RunspecRateLimits => one(&self.runspec_rate_limits),
+            Key::SnapshotDir => one(&self.snapshot_dir),
+            Key::SnapshotSeconds => one(&self.snapshot_seconds),
+            Key::SnapshotsKept => one(&self.snapshots_kept),
         }
     }
 }
@@ -246,7 +326,7 @@ mod tests {
     fn flags(line: &str) -> Result<ServeFlags, Detour> {
         match parse(line.split_whitespace().map(OsString::from))? {
             Order::Serve(flags) => Ok(*flags),
-            Order::Hold(flags) => panic!("not to serve: {flags:?}"),
+            other => panic!("not to serve: {other:?}"),
         }
     }
 
@@ -279,6 +359,10 @@ mod tests {
             ("rolecall --listen", true),
             ("rolecall hold --listen 127.0.0.1:1", true),
             ("rolecall hold -- sh", true),
+            ("rolecall snapshot", true),
+            ("rolecall snapshot verify", true),
+            ("rolecall restore a.snapshot", true),
+            ("rolecall restore --help", false),
         ] {
             assert_eq!(flags(line).unwrap_err().is_mistake(), mistake, "{line}");
         }

@@ -3,13 +3,15 @@
 use std::error::Error;
 use std::io;
 use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::mpsc;
 
 use crate::json;
 use crate::limits::{BODY_DISCARD_BYTES_MAX, Limits};
@@ -124,6 +126,21 @@ pub(crate) fn text(
     full(status, HeaderValue::from_static(kind), text.into())
 }
 
+/// An answer that goes on until nothing more is put into its place, or an error is.
+pub(crate) fn stream(
+    kind: &'static str,
+    waiting: mpsc::Receiver<io::Result<Bytes>>,
+) -> Response<Body> {
+    let mut answer = Response::new(Either::Right(Pieces { waiting }.boxed_unsync()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+/// A body of whatever has been put in its place.
+struct Pieces {
+    waiting: mpsc::Receiver<io::Result<Bytes>>,
+}
+
 /// The answer to a path or method that nobody routes.
 pub(crate) fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "404 Not Found")
@@ -136,13 +153,24 @@ fn full(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> Response<Body> {
     answer
 }
 
+// === impl Pieces ===
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.waiting.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::task::{Context, Poll};
     use std::time::Duration;
-
-    use hyper::body::Frame;
 
     use super::*;
 

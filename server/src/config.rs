@@ -11,6 +11,7 @@ use crate::auth::{Secret, TokenSources};
 use crate::dialect::Doors;
 use crate::limits::Limits;
 pub use crate::settings::Key;
+use crate::snapshot::Regular;
 use crate::tls::TlsFiles;
 
 /// The environment, handed in from outside so that tests need not change their own.
@@ -35,6 +36,8 @@ pub struct Config {
     pub log: String,
     /// What a request may cost.
     pub limits: Limits,
+    /// Where and when snapshots are saved, if they are.
+    pub snapshots: Option<Regular>,
     /// What an operator should know, to be logged once logging works.
     pub warnings: Vec<String>,
     /// Whether anybody may call although other machines can.
@@ -127,8 +130,8 @@ impl Config {
         let file = crate::file::read(file.unwrap_or_default())?;
         let given = Key::ALL.map(|key| find(key, flags, environment, &file));
         let [listen, store, token_file, insecure, cert, key, client_ca, rest @ ..] = &given;
-        let [native, vers, runspec, optiinfra, houmao, metrics, log_format, log, limits @ ..] =
-            rest;
+        let [native, vers, runspec, optiinfra, houmao, metrics, log_format, log, rest @ ..] = rest;
+        let [limits @ .., snapshot_dir, snapshot_seconds, snapshots_kept] = rest;
         let door =
             |given: &Given| given.one(|text| text.parse().ok(), "token, open-reads, open or off");
         let tokens = TokenSources {
@@ -147,6 +150,7 @@ impl Config {
             log_format: log_format.one(log_format_of, "text or json")?,
             log: log.one(log_filter_of, "a log filter like info or info,access=warn")?,
             limits: limits_of(limits)?,
+            snapshots: snapshots_of(snapshot_dir, snapshot_seconds, snapshots_kept)?,
             warnings: crate::environment::warnings(environment),
             insecure: insecure.one(switch_of, "true or false")?,
             given: given.to_vec(),
@@ -249,6 +253,24 @@ fn tls_of(cert: &Given, key: &Given, ca: &Given) -> Result<Option<TlsFiles>, Con
         (None, None, Some(_)) => half(ca, Key::TlsCert),
         (None, None, None) => Ok(None),
     }
+}
+
+/// The two quantities are checked also where no directory makes use of them.
+fn snapshots_of(
+    directory: &Given,
+    every: &Given,
+    kept: &Given,
+) -> Result<Option<Regular>, ConfigError> {
+    let every = every.one(
+        |text| text.parse().ok().filter(|seconds| (1..=30 * 24 * 3600).contains(seconds)),
+        "a whole number of seconds, at most 2592000 (30 days)",
+    )?;
+    let kept = kept.one(
+        |text| text.parse().ok().filter(|count| (1..=10_000).contains(count)),
+        "a whole number from 1 to 10000",
+    )?;
+    let regular = |directory| Regular { directory, every: Duration::from_secs(every), kept };
+    Ok(directory.file().map(regular))
 }
 
 fn limits_of(given: &[Given]) -> Result<Limits, ConfigError> {

@@ -10,6 +10,8 @@ pub enum Code {
     Done = 0,
     /// A flag, the environment or the configuration file is wrong; trying again is no use.
     Usage = 64,
+    /// What was given to read, a snapshot, is not sound.
+    Data = 65,
     /// The store cannot be opened, or the address is in use; trying again may help.
     Unavailable = 69,
     /// Something broke while running, such as the store; a restart reads the store again.
@@ -31,6 +33,7 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
    0  stopped as asked (SIGTERM, SIGINT)
   64  a flag, environment variable or configuration file is wrong
+  65  the snapshot to read is damaged, cut short, or of a newer build
   69  the store cannot be opened or is locked, or the address is in use
   70  the store failed while running, or another internal error
   77  no permission: a port below 1024, a directory of another user

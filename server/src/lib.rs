@@ -44,6 +44,7 @@ mod request_id;
 mod rescue;
 mod route;
 mod sequence;
+pub mod snapshot;
 mod sse;
 pub mod stack;
 mod timeout;

@@ -97,6 +97,16 @@ pub const INTEGER_DIGITS_MAX: usize = 4_300;
 /// wrong elements would have an answer fifty times its size.
 pub const FAULTS_MAX: usize = 100;
 
+/// Snapshots sent at one time. Each holds what changes while it is sent, and a thread.
+pub const SNAPSHOT_STREAMS_MAX: usize = 2;
+
+/// Bytes of a snapshot that are handed on together.
+pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
+
+/// When a regular snapshot could not be saved, how soon it is tried again: a full disk is mended by
+/// people, who should not wait an hour to see that they did.
+pub const SNAPSHOT_RETRY: Duration = Duration::from_secs(60);
+
 /// Where the rates of the runspec dialect are limited: registrations, lists of tools and
 /// deregistrations, each, that one address may do to one path in a minute, as the original has it.
 pub const CHANGES_PER_MINUTE_MAX: u32 = 60;

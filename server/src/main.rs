@@ -15,7 +15,7 @@ use rolecall::exit::{Code, Failure};
 use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::{ReloadSignals, StopSignals};
 use rolecall::tls::Tls;
-use rolecall::{App, dialect, environment, hold, logging, print, reload, serve, stack};
+use rolecall::{App, dialect, environment, hold, logging, print, reload, serve, snapshot, stack};
 
 fn main() -> ExitCode {
     let order = match args::parse(std::env::args_os()) {
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     let done = match &order {
         Order::Serve(flags) => run(flags),
         Order::Hold(flags) => hold::hold(flags).map(|never| match never {}),
+        Order::Inspect(flags) => snapshot::inspect(flags),
+        Order::Verify(flags) => snapshot::verify(flags),
+        Order::Restore(flags) => snapshot::restore(flags),
     };
     match done {
         Ok(()) => Code::Done.into(),
@@ -85,6 +88,13 @@ async fn start(
     let gate = gate.map_err(|error| Failure::new(error.code(), error))?;
     let address =
         gate.listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
+    if let Some(snapshots) = &config.snapshots {
+        snapshots.prepare().map_err(|error| {
+            let code = if is_forbidden(&error) { Code::Forbidden } else { Code::Unavailable };
+            let directory = snapshots.directory.display();
+            Failure::new(code, format!("cannot save snapshots in {directory}: {error}"))
+        })?;
+    }
     let timing = Arc::new(Timing::default());
     let (registry, driver) = open(config, &timing).await?;
     greet(config, &auth, address);
@@ -98,6 +108,9 @@ async fn start(
     let reloaded = Arc::clone(&app);
     let tokens = config.tokens.clone();
     tokio::spawn(reloads.each(move || reload(&reloaded, &tokens)));
+    if let Some(snapshots) = config.snapshots.clone() {
+        tokio::spawn(snapshot::save_regularly(Arc::clone(&app), snapshots));
+    }
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
@@ -122,7 +135,7 @@ async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver
             backends::OpenError::Io { source, .. } if is_forbidden(source) => Code::Forbidden,
             _ => Code::Unavailable,
         };
-        Failure::new(code, error)
+        Failure::new(code, with_way_back(error, config))
     })?;
     let store = Arc::new(Timed::new(store, Arc::clone(timing)));
     let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
@@ -132,10 +145,25 @@ async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver
     builder.open().await.map_err(|error| match error {
         OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
             let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
-            Failure::new(Code::Unavailable, unreadable)
+            Failure::new(Code::Unavailable, with_way_back(unreadable, config))
         }
         error => Failure::new(Code::Unavailable, error),
     })
+}
+
+/// What is wrong, and where the store cannot be read also the snapshot to restore.
+fn with_way_back(error: backends::OpenError, config: &Config) -> String {
+    let directory = config.snapshots.as_ref().map(|snapshots| &snapshots.directory);
+    match (&error, directory.and_then(|directory| snapshot::latest(directory))) {
+        (backends::OpenError::Unreadable { path, .. }, Some(latest)) => {
+            let (path, latest) = (path.display(), latest.display());
+            format!(
+                "{error}\nthe latest snapshot is {latest}; to go on from there:\n  \
+                 rolecall restore {latest} --store sled:{path}.restored"
+            )
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn is_forbidden(error: &std::io::Error) -> bool {

@@ -25,6 +25,9 @@ pub enum Key {
     ConnectionsMax,
     BodyBytesMax,
     RunspecRateLimits,
+    SnapshotDir,
+    SnapshotSeconds,
+    SnapshotsKept,
 }
 
 /// For each setting, in their order, its name, its default as TOML, and what it is for.
@@ -140,13 +143,21 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
         "\"off\"",
         "on: each address may write 60 times a minute per path there, and beat 120 times.",
     ),
+    (
+        Key::SnapshotDir,
+        "snapshot_dir",
+        "\"\"",
+        "Where snapshots are saved regularly; a disk of its own is best. Empty: none are.",
+    ),
+    (Key::SnapshotSeconds, "snapshot_seconds", "3600", "How often one is taken."),
+    (Key::SnapshotsKept, "snapshots_kept", "24", "How many are kept; the oldest goes."),
 ];
 
 // === impl Key ===
 
 impl Key {
     /// Every setting, in the order in which they are printed.
-    pub const ALL: [Key; 21] = [
+    pub const ALL: [Key; 24] = [
         Key::Listen,
         Key::Store,
         Key::TokenFile,
@@ -168,6 +179,9 @@ impl Key {
         Key::ConnectionsMax,
         Key::BodyBytesMax,
         Key::RunspecRateLimits,
+        Key::SnapshotDir,
+        Key::SnapshotSeconds,
+        Key::SnapshotsKept,
     ];
 
     /// Its name in the file; quantities end in their unit.

@@ -1,19 +1,14 @@
 //! Server-sent events: the answer that does not end, its frames, and a sign of life in a silence.
 
-use std::convert::Infallible;
-use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either};
-use hyper::body::Frame;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::Response;
+use hyper::header::{CACHE_CONTROL, HeaderValue};
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::lifecycle::{Phase, reached};
 
 /// Where the frames of a stream come from.
@@ -66,39 +61,15 @@ pub(crate) fn answer(app: &App, mut source: impl Source) -> Response<Body> {
                 next = tokio::time::timeout(silence, source.next()) => next,
             };
             match next {
-                Ok(Some(text)) => place.send(Bytes::from(text)),
+                Ok(Some(text)) => place.send(Ok(Bytes::from(text))),
                 Ok(None) => return,
-                Err(_) => place.send(Bytes::from(source.silence())),
+                Err(_) => place.send(Ok(Bytes::from(source.silence()))),
             }
         }
     });
-    let stream = Frames { waiting };
-    let body = stream.map_err(|never: Infallible| -> io::Error { match never {} });
-    let mut answer = Response::new(Either::Right(body.boxed_unsync()));
-    *answer.status_mut() = StatusCode::OK;
-    let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let mut answer = body::stream("text/event-stream", waiting);
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     answer
-}
-
-/// The body: whatever has been put in its place.
-struct Frames {
-    waiting: mpsc::Receiver<Bytes>,
-}
-
-// === impl Frames ===
-
-impl hyper::body::Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.waiting.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
 }
 
 #[cfg(test)]

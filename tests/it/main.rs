@@ -16,6 +16,7 @@ mod native;
 mod query;
 mod restart;
 mod runbook;
+mod snapshot;
 mod staleness;
 mod start;
 mod tidy;

@@ -198,7 +198,7 @@ fn refused_with_a_way_out(data: &Path) -> String {
     assert_eq!(code, 69, "{said}");
     assert!(!said.contains("panicked"), "{said}");
     let url = format!("sled:{}?if-unreadable=move-aside", data.display());
-    for word in ["backup", &url] {
+    for word in ["restore a snapshot", &url] {
         assert!(said.contains(word), "it does not say `{word}`: {said}");
     }
     let server = Setup::bare().args(&["--listen", "127.0.0.1:0", "--store", &url]).start();

@@ -113,7 +113,8 @@ impl Connection {
         self.send(head.as_bytes())
     }
 
-    /// Reads the answer to a request of this method.
+    /// Reads the answer to a request of this method; of a stream of events only the head, since it
+    /// does not end.
     ///
     /// # Errors
     /// If the connection ends before the answer is complete.
@@ -128,7 +129,13 @@ impl Connection {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut response = Response { status, headers, body: Vec::new() };
-        if method != "HEAD" {
+        let is_chunked = response.header("transfer-encoding") == Some("chunked");
+        let is_endless = response.header("content-type") == Some("text/event-stream");
+        if method != "HEAD" && is_chunked && !is_endless {
+            while let Some(chunk) = self.chunk()? {
+                response.body.extend(chunk);
+            }
+        } else if method != "HEAD" {
             let length = response.header("content-length").and_then(|text| text.parse().ok());
             response.body = vec![0; length.unwrap_or(0)];
             self.stream.read_exact(&mut response.body)?;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
+use registry_core::store::Reason;
 
 use super::directory::{self, Directory, sync_directory};
 use super::layout::Damage;
@@ -40,6 +41,8 @@ pub(super) enum Failure {
     Damage(#[from] Damage),
     #[error("sled gave up: {0}")]
     Panic(String),
+    #[error("the records to restore broke off: {0}; remove its directory and restore again")]
+    Source(Reason),
     #[error(
         "its directory was deleted, moved or replaced while it was open; put it back or choose \
          another --store, and start again"
@@ -202,6 +205,7 @@ impl Failure {
         let store = format!("the store at {}", path.display());
         match self {
             Self::Gone => format!("{store} is gone: {self}"),
+            Self::Source(_) => format!("{store}: {self}"),
             Self::Damage(_) | Self::Sled(::sled::Error::Corruption { .. }) => {
                 self.into_open_error(path).to_string()
             }
@@ -215,7 +219,7 @@ impl Failure {
             Self::Io(error) | Self::Sled(::sled::Error::Io(error)) => is_full(error),
             // Sled unwraps some of its writes.
             Self::Panic(said) => said.contains("StorageFull") || said.contains("QuotaExceeded"),
-            Self::Sled(_) | Self::Damage(_) | Self::Gone => false,
+            Self::Sled(_) | Self::Damage(_) | Self::Gone | Self::Source(_) => false,
         }
     }
 }

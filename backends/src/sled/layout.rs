@@ -5,6 +5,7 @@
 //! | format | `m` `format` | the version of this table, 4 bytes |
 //! | head | `m` `head` | latest revision, number of records, live bytes: 8 bytes each |
 //! | mark | `m` `mark` | tick, wall: 8 bytes each |
+//! | restoring | `m` `restoring` | there while a restore goes on: what is here is not whole |
 //! | record | `r` namespace `0` id | created, modified: 8 bytes each; body length: 4; short body |
 //! | chunk | `c` modified index | a part of a long body |
 //! | beat | `b` created | last seen, renewed: 8 bytes each |
@@ -31,6 +32,7 @@ pub(super) const CHUNK_BYTES: usize = 3_584;
 pub(super) const FORMAT_ROW: &[u8] = b"mformat";
 pub(super) const HEAD_ROW: &[u8] = b"mhead";
 pub(super) const MARK_ROW: &[u8] = b"mmark";
+pub(super) const RESTORING_ROW: &[u8] = b"mrestoring";
 pub(super) const RECORDS: &[u8] = b"r";
 pub(super) const BEATS: &[u8] = b"b";
 const CHUNKS: &[u8] = b"c";
@@ -185,6 +187,7 @@ impl Damage {
             (FORMAT_ROW, _) => "the note of its format".to_owned(),
             (HEAD_ROW, _) => "its summary, which counts what is there,".to_owned(),
             (MARK_ROW, _) => "the note of the time it was left".to_owned(),
+            (RESTORING_ROW, _) => "the restore into it".to_owned(),
             (_, Some(key)) => format!("the record {key:?}"),
             _ => format!("a row of its database, {},", row.escape_ascii()),
         };

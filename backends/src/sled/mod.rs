@@ -7,7 +7,8 @@
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
 //! `directory` (what the files look like), `engine` (one sled database), `reached` (how far it
-//! came), `writer` (the one writer), `scan` (everything read back), `compact` (a fresh database
+//! came), `writer` (the one writer), `scan` (everything read back), `restore`
+//! (what another store held), `compact` (a fresh database
 //! while writes go on), `store` (the [`Store`] itself).
 //!
 //! [`Store`]: registry_core::store::Store
@@ -19,6 +20,7 @@ mod directory;
 mod engine;
 mod reached;
 
+mod restore;
 mod scan;
 mod writer;
 

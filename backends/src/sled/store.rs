@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use registry_core::store::{
-    Capabilities, Loaded, Mark, Outcome, Reason, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Reason, Records, Renewal, Store, StoreError, Stored, Write,
 };
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio::task::{JoinError, spawn_blocking};
@@ -107,6 +107,13 @@ impl Store for SledStore {
 
     async fn renew(&self, renewals: Vec<Renewal>, mark: Option<Mark>) -> Result<(), StoreError> {
         self.run(move |writer| writer.renew(renewals, mark)).await
+    }
+
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        match self.run(move |writer| writer.restore(records, loaded)).await? {
+            Some(reason) => Err(StoreError::NotDone(reason)),
+            None => Ok(()),
+        }
     }
 
     async fn close(&self) -> Result<(), StoreError> {

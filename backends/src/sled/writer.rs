@@ -72,6 +72,7 @@ impl Writer {
             copy: None,
             settled_bytes: 0,
         };
+        writer.check_whole().map_err(failed)?;
         if config.if_unreadable == IfUnreadable::MoveAside {
             writer.check_records().map_err(failed)?;
         }
@@ -242,7 +243,7 @@ impl Writer {
         if self.directory.is_in_place()? { Ok(()) } else { Err(Failure::Gone) }
     }
 
-    fn apply(&mut self, rows: &Rows) -> Result<(), Failure> {
+    pub(super) fn apply(&mut self, rows: &Rows) -> Result<(), Failure> {
         self.engine.apply(rows.batch(|_| true))?;
         self.engine.flush()?;
         self.mirror(rows);
@@ -268,15 +269,15 @@ impl Rows {
         self.0.is_empty()
     }
 
-    fn put(&mut self, row: &[u8], value: &[u8]) {
+    pub(super) fn put(&mut self, row: &[u8], value: &[u8]) {
         self.0.push((row.into(), Some(value.into())));
     }
 
-    fn remove(&mut self, row: &[u8]) {
+    pub(super) fn remove(&mut self, row: &[u8]) {
         self.0.push((row.into(), None));
     }
 
-    fn put_record(&mut self, row: &[u8], header: Header, body: &[u8], beat: Beat) {
+    pub(super) fn put_record(&mut self, row: &[u8], header: Header, body: &[u8], beat: Beat) {
         self.put(row, &header.write(body));
         if header.chunks() > 0 {
             for (index, chunk) in (0..).zip(body.chunks(CHUNK_BYTES)) {

@@ -42,7 +42,7 @@ async fn broken(damage: impl FnOnce(&Home)) -> (Home, String) {
 fn says_how_to_go_on(home: &Home, text: &str) {
     let path = home.path().display().to_string();
     let way_out = format!("once with --store 'sled:{path}?if-unreadable=move-aside'");
-    for words in [&format!("the store at {path}"), "put back a backup", &way_out] {
+    for words in [&format!("the store at {path}"), "restore a snapshot", &way_out] {
         assert!(text.contains(words), "it does not say {words:?}: {text}");
     }
     for jargon in ["row m", "backtrace", "Revision(", "Head {"] {

@@ -9,9 +9,13 @@ use super::slot::Slot;
 use crate::change::Revision;
 
 /// Slots in the order of their creation. Copies share what they have in common.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) enum Members {
-    /// Most sets are small: one array, read at memory speed.
+    #[default]
+    None,
+    /// As of nearly every name: without an array, which would be one more allocation a record.
+    One(Arc<Slot>),
+    /// Most other sets are small: one array, read at memory speed.
     Few(Arc<[Arc<Slot>]>),
     /// The others share all but the path to what differs, so a change costs the same in any size.
     Many(OrdMap<Revision, Arc<Slot>>),
@@ -32,9 +36,9 @@ const FEW_AGAIN: usize = 16;
 
 impl Members {
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Few(slots) => slots.len(),
-            Self::Many(map) => map.len(),
+        match self.small() {
+            Ok(slots) => slots.len(),
+            Err(map) => map.len(),
         }
     }
 
@@ -45,59 +49,71 @@ impl Members {
     /// Puts the slot in its place, or in the place of an earlier version.
     pub(crate) fn insert(&mut self, slot: &Arc<Slot>) {
         let at = slot.record().created;
-        match self {
-            Self::Many(map) => {
-                map.insert(at, Arc::clone(slot));
-            }
-            Self::Few(slots) if slots.len() >= FEW_MAX => {
-                let all = slots.iter().map(|s| (s.record().created, Arc::clone(s)));
-                *self = Self::Many(all.chain([(at, Arc::clone(slot))]).collect());
-            }
-            Self::Few(slots) => {
-                let before = slots.partition_point(|s| s.record().created < at);
-                let after = slots.partition_point(|s| s.record().created <= at);
-                let parts = [&slots[..before], std::slice::from_ref(slot), &slots[after..]];
-                *slots = parts.concat().into();
-            }
+        if let Self::Many(map) = self {
+            map.insert(at, Arc::clone(slot));
+            return;
         }
+        let slots = self.small().unwrap_or_default();
+        if slots.len() >= FEW_MAX {
+            let all = slots.iter().map(|s| (s.record().created, Arc::clone(s)));
+            *self = Self::Many(all.chain([(at, Arc::clone(slot))]).collect());
+            return;
+        }
+        let before = slots.partition_point(|s| s.record().created < at);
+        let after = slots.partition_point(|s| s.record().created <= at);
+        let parts = [&slots[..before], std::slice::from_ref(slot), &slots[after..]];
+        *self = Self::of(parts.concat());
     }
 
     /// Takes out whatever version of the record created at `at` is there.
     pub(crate) fn remove(&mut self, at: Revision) {
         match self {
-            Self::Few(slots) => {
-                if slots.iter().any(|s| s.record().created == at) {
-                    let kept = slots.iter().filter(|s| s.record().created != at);
-                    *slots = kept.map(Arc::clone).collect();
-                }
-            }
             Self::Many(map) => {
                 map.remove(&at);
                 if map.len() <= FEW_AGAIN {
-                    *self = Self::Few(map.values().map(Arc::clone).collect());
+                    *self = Self::of(map.values().map(Arc::clone).collect());
+                }
+            }
+            _ => {
+                let slots = self.small().unwrap_or_default();
+                if slots.iter().any(|s| s.record().created == at) {
+                    let kept = slots.iter().filter(|s| s.record().created != at);
+                    *self = Self::of(kept.map(Arc::clone).collect());
                 }
             }
         }
     }
 
     pub(crate) fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
-        match self {
-            Self::Few(slots) => {
+        match self.small() {
+            Ok(slots) => {
                 let from =
                     after.map_or(0, |at| slots.partition_point(|s| s.record().created <= at));
                 Iter::Few(slots[from..].iter())
             }
-            Self::Many(map) => {
+            Err(map) => {
                 let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                 Iter::Many(map.range((from, Bound::Unbounded)))
             }
         }
     }
-}
 
-impl Default for Members {
-    fn default() -> Self {
-        Self::Few(Arc::new([]))
+    /// A small set; the slots are in their order.
+    fn of(mut slots: Vec<Arc<Slot>>) -> Self {
+        if slots.len() > 1 {
+            return Self::Few(slots.into());
+        }
+        slots.pop().map_or(Self::None, Self::One)
+    }
+
+    /// All members in one piece, or the map that they lie in.
+    fn small(&self) -> Result<&[Arc<Slot>], &OrdMap<Revision, Arc<Slot>>> {
+        match self {
+            Self::None => Ok(&[]),
+            Self::One(slot) => Ok(std::slice::from_ref(slot)),
+            Self::Few(slots) => Ok(slots),
+            Self::Many(map) => Err(map),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::store::{
-    Capabilities, Loaded, Mark, Outcome, Reason, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Reason, Records, Renewal, Store, StoreError, Stored, Write,
 };
 
 /// Wraps a store and gets in its way: by script ([`next`](Self::next)), by chance
@@ -205,6 +205,11 @@ impl Store for FaultyStore {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As asked: whoever restores is not in service yet, and there is nothing to get in the way of.
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        self.inner.restore(records, loaded).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@
 //!
 //! The cases are named as the sentences they prove, and stand in rooms: [`write`](mod@write) (what
 //! commits do), [`renew`] (beats and the mark), [`load`] (everything comes back), [`reopen`]
-//! (restarts), [`shared`] (two handles). Beside them, for whoever tests what stands on a store:
+//! (restarts), [`restore`] (what another store held), [`shared`] (two handles). Beside them, for whoever tests what stands on a store:
 //! [`FaultyStore`], which fails on purpose, and [`ManualClock`].
 
 mod clock;
@@ -20,6 +20,7 @@ pub mod fixture;
 pub mod load;
 pub mod renew;
 pub mod reopen;
+pub mod restore;
 pub mod shared;
 pub mod write;
 
@@ -76,6 +77,14 @@ macro_rules! store_suite {
             reopen::revisions_go_on_when_the_last_write_was_a_delete,
             reopen::expectations_hold_across_reopening,
             reopen::many_reopenings_lose_nothing,
+            restore::what_another_store_held_is_held_the_same,
+            restore::what_was_restored_outlives_a_handle_that_is_dropped,
+            restore::revisions_go_on_after_the_restored_ones,
+            restore::a_store_that_was_written_to_refuses_a_restore,
+            restore::a_restore_that_breaks_off_is_never_taken_for_whole,
+            restore::a_key_that_comes_twice_is_not_restored,
+            restore::a_record_from_after_the_latest_revision_is_not_restored,
+            restore::a_record_that_is_older_than_itself_is_not_restored,
             shared::two_handles_see_each_other_or_the_second_is_refused,
             shared::a_refused_handle_opens_once_the_first_is_closed,
             shared::racing_creations_win_each_key_once,

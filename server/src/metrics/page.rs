@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use registry_core::Tally;
 
@@ -20,6 +21,7 @@ pub(crate) fn page(app: &App) -> String {
     records(&mut page, app);
     registry(&mut page, app);
     store(&mut page, app);
+    snapshots(&mut page, app);
     requests(&mut page, app);
     page.0
 }
@@ -101,6 +103,18 @@ fn store(page: &mut Page, app: &App) {
     let failures = timing.failures.load(Ordering::Relaxed);
     let help = "Batches that the store did not take.";
     page.single("rolecall_store_failures_total", "counter", help, failures);
+}
+
+fn snapshots(page: &mut Page, app: &App) {
+    let saved = app.snapshots.saved.load(Ordering::Relaxed);
+    let help = "Snapshots saved to the snapshot directory since the start.";
+    page.single("rolecall_snapshots_total", "counter", help, saved);
+    let failed = app.snapshots.failed.load(Ordering::Relaxed);
+    let help = "Snapshots that could not be saved.";
+    page.single("rolecall_snapshot_failures_total", "counter", help, failed);
+    let latest = Duration::from_millis(app.snapshots.latest.load(Ordering::Relaxed).max(0) as u64);
+    let help = "When the latest was taken, since 1970; 0 before the first since the start.";
+    page.single("rolecall_snapshot_timestamp_seconds", "gauge", help, latest.as_secs_f64());
 }
 
 fn requests(page: &mut Page, app: &App) {

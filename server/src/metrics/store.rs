@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use registry_core::store::{Capabilities, Loaded, Mark, Outcome, Renewal, Stored, Write};
+use registry_core::store::{Capabilities, Loaded, Mark, Outcome, Records, Renewal, Stored, Write};
 use registry_core::{Store, StoreError};
 
 use super::timing::Timing;
@@ -43,6 +43,10 @@ impl Store for Timed {
 
     async fn renew(&self, renewals: Vec<Renewal>, mark: Option<Mark>) -> Result<(), StoreError> {
         self.inner.renew(renewals, mark).await
+    }
+
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        self.inner.restore(records, loaded).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

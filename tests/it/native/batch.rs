@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use registry_core::store::{
-    Capabilities, Loaded, Mark, Outcome, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Records, Renewal, Store, StoreError, Stored, Write,
 };
 use support::inside::{Inside, Making};
 
@@ -39,6 +39,10 @@ impl Store for Counting {
         self.flushes.fetch_add(1, Ordering::SeqCst);
         self.renewals.fetch_add(renewals.len(), Ordering::SeqCst);
         self.inner.renew(renewals, mark).await
+    }
+
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        self.inner.restore(records, loaded).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

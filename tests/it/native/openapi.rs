@@ -113,7 +113,7 @@ impl Document {
         match (told.get("content"), kind) {
             (None, None) => assert!(answer.body.is_empty(), "{place}: a body"),
             (Some(content), Some(kind)) if content.get(kind).is_some() => {
-                if kind.ends_with("json") {
+                if kind.ends_with("/json") || kind.ends_with("+json") {
                     self.assert_valid(&place, &content[kind]["schema"], &answer.json());
                 }
             }
@@ -255,6 +255,8 @@ fn look(caller: &mut Caller<'_>) {
         caller.call("GET", path, "", 200);
     }
     caller.call("GET", "/metrics", "", 200);
+    caller.call("POST", "/v1/admin/snapshot", "", 200);
+    caller.call("POST", "/v1/admin/snapshot?namespace=vms", "", 400);
 }
 
 /// What a stream tells is what the document says of its frames.

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::auth::Scope;
 use crate::body::{self, Body};
 use crate::call::Call;
+use crate::snapshot;
 
 type Answer = Result<Response<Body>, Problem>;
 
@@ -52,6 +53,7 @@ async fn respond(app: &App, call: Call<'_>) -> Answer {
         (&Method::GET, ["v1", "watch"]) => watch::watch(app, &call).await,
         (&Method::GET, ["v1", "limits"]) => Ok(about::limits(app)),
         (&Method::GET, ["v1", "namespaces"]) => about::namespaces(app, &call.caller),
+        (&Method::POST, ["v1", "admin", "snapshot"]) => take_snapshot(app, &call),
         (&Method::GET, ["v1"]) => Ok(about::index(app)),
         (&Method::GET, ["openapi.json"]) => Ok(body::json(StatusCode::OK, OPENAPI)),
         (&Method::GET, ["v1", ns, "instances"]) => list(app, &call, Some(ns)),
@@ -80,6 +82,7 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         | ["openapi.json"]
         | ["v1", _, "instances", _, "explain"] => "GET, HEAD",
         ["v1", "heartbeats" | "query"]
+        | ["v1", "admin", "snapshot"]
         | ["v1", _, "heartbeats" | "registrations"]
         | ["v1", _, "instances", _, "heartbeat"] => "POST",
         ["v1", _, "instances"] => "GET, HEAD, POST",
@@ -293,6 +296,18 @@ async fn deregister(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Ans
     let guard = Guard { generation: wanted, if_revision, by: call.by() };
     app.registry.deregister(namespace, id, guard).await?;
     Ok(body::empty(StatusCode::NO_CONTENT))
+}
+
+// === For operators ===
+
+fn take_snapshot(app: &App, call: &Call<'_>) -> Answer {
+    let refused = call.caller.demand_everywhere(Scope::Admin);
+    refused.map_err(|refused| Problem::forbidden(refused, Scope::Admin, None))?;
+    without_parameters(call)?;
+    snapshot::answer(app).ok_or_else(|| {
+        let detail = "as many snapshots as may be are being sent; try again when one has ended";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+    })
 }
 
 // === What they share ===

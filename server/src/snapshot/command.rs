@@ -1,0 +1,153 @@
+//! What is done with the file of a snapshot: look into it, check it, restore it.
+
+use std::fs::File;
+use std::io::{BufReader, Write, stdout};
+use std::path::Path;
+
+use backends::snapshot::{Contents, Reader, SnapshotError};
+use registry_core::store::{Records, StoreError};
+
+use crate::args::{InspectFlags, RestoreFlags, VerifyFlags};
+use crate::exit::{Code, Failure};
+use crate::json::push_string;
+use crate::timestamp::Timestamps;
+
+/// A store that is being filled says how far it is after so many records.
+const PROGRESS_RECORDS: u64 = 250_000;
+
+/// `snapshot inspect`: what it is of, and how many records each role has.
+pub fn inspect(flags: &InspectFlags) -> Result<(), Failure> {
+    let contents = read(&flags.file)?;
+    say(&if flags.json { as_json(&contents) } else { as_table(&flags.file, &contents) });
+    Ok(())
+}
+
+/// `snapshot verify`: whether it can be restored.
+pub fn verify(flags: &VerifyFlags) -> Result<(), Failure> {
+    let contents = read(&flags.file)?;
+    say(&format!("sound: {}\n", summary(&contents)));
+    Ok(())
+}
+
+/// `restore`: fills a store that is not there yet, or empty.
+pub fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
+    // The whole of it first: a store is only begun for a snapshot that will fill it.
+    let contents = read(&flags.file)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
+    runtime.block_on(fill(flags))?;
+    say(&format!(
+        "restored {} into {}\nserve it with: rolecall --store {}\n",
+        summary(&contents),
+        flags.store,
+        flags.store
+    ));
+    Ok(())
+}
+
+async fn fill(flags: &RestoreFlags) -> Result<(), Failure> {
+    let store = backends::open(&flags.store).await.map_err(|error| {
+        let code = if error.is_mistake() { Code::Usage } else { Code::Unavailable };
+        Failure::new(code, error)
+    })?;
+    if !store.capabilities().durable {
+        let text = format!("{} would forget it at once; restore into sled:PATH", flags.store);
+        return Err(Failure::new(Code::Usage, text));
+    }
+    let reader = open(&flags.file)?;
+    let loaded = reader.loaded();
+    let records = (1..).zip(reader).map(|(number, record)| {
+        if number % PROGRESS_RECORDS == 0 {
+            let _nobody_looks = writeln!(std::io::stderr(), "{number} records");
+        }
+        record.map_err(Into::into)
+    });
+    let records: Records = Box::new(records);
+    let restored = store.restore(records, loaded).await;
+    let closed = store.close().await;
+    restored.map_err(|error| match error {
+        StoreError::NotDone(reason) => {
+            let text = format!(
+                "nothing was restored into {}: {reason}; choose another --store, and start the \
+                 server with that",
+                flags.store
+            );
+            Failure::new(Code::Usage, text)
+        }
+        error => Failure::new(Code::Unavailable, error),
+    })?;
+    closed.map_err(|error| Failure::new(Code::Unavailable, error))
+}
+
+fn open(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
+    let file = File::open(path).map_err(|error| {
+        let text = format!("the snapshot {} cannot be opened: {error}", path.display());
+        Failure::new(Code::Usage, text)
+    })?;
+    Reader::open(BufReader::new(file)).map_err(|error| unsound(path, &error))
+}
+
+fn read(path: &Path) -> Result<Contents, Failure> {
+    open(path)?.verify().map_err(|error| unsound(path, &error))
+}
+
+fn unsound(path: &Path, error: &SnapshotError) -> Failure {
+    let code = if matches!(error, SnapshotError::Io(_)) { Code::Unavailable } else { Code::Data };
+    Failure::new(code, format!("the snapshot {}: {error}", path.display()))
+}
+
+fn summary(contents: &Contents) -> String {
+    let Contents { records, loaded, .. } = contents;
+    let revision = loaded.revision.0;
+    format!("{records} records as of revision {revision}, taken at {}", taken(contents))
+}
+
+fn taken(contents: &Contents) -> String {
+    let mut text = String::new();
+    Timestamps::default().push(&mut text, contents.loaded.mark.unwrap_or_default().wall);
+    text
+}
+
+fn as_table(path: &Path, contents: &Contents) -> String {
+    let Contents { written_by, records, bytes, roles, loaded } = contents;
+    let (path, revision, taken) = (path.display(), loaded.revision.0, taken(contents));
+    let mut text = format!(
+        "snapshot    {path}\nrevision    {revision}\ntaken at    {taken}\nwritten by  {written_by}\n\
+         records     {records} in {bytes} bytes\n"
+    );
+    let width = |of: fn(&(String, String)) -> &str, title: &str| {
+        roles.keys().map(|place| of(place).chars().count()).chain([title.len()]).max().unwrap_or(0)
+    };
+    let names = width(|(namespace, _)| namespace, "NAMESPACE");
+    let of_roles = width(|(_, role)| role, "ROLE");
+    if !roles.is_empty() {
+        text += &format!("\n{:names$}  {:of_roles$}  RECORDS\n", "NAMESPACE", "ROLE");
+    }
+    for ((namespace, role), count) in roles {
+        let role = role.escape_debug().to_string();
+        text += &format!("{namespace:names$}  {role:of_roles$}  {count:7}\n");
+    }
+    text
+}
+
+fn as_json(contents: &Contents) -> String {
+    let Contents { written_by, records, bytes, roles, loaded } = contents;
+    let mut text = format!("{{\"revision\":{},\"taken_at\":", loaded.revision.0);
+    push_string(&mut text, &taken(contents));
+    text += ",\"written_by\":";
+    push_string(&mut text, written_by);
+    text += &format!(",\"records\":{records},\"bytes\":{bytes},\"roles\":[");
+    for (place, ((namespace, role), count)) in roles.iter().enumerate() {
+        text += if place > 0 { ",{\"namespace\":" } else { "{\"namespace\":" };
+        push_string(&mut text, namespace);
+        text += ",\"role\":";
+        push_string(&mut text, role);
+        text += &format!(",\"records\":{count}}}");
+    }
+    text + "]}\n"
+}
+
+/// A closed stdout is no failure.
+fn say(text: &str) {
+    let _ = stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,156 @@
+//! Snapshots in a directory: their names, how one gets there whole, and how many stay.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use backends::snapshot::Written;
+use registry_core::{Revision, Snapshot, Timestamp};
+
+use crate::app::VERSION_AND_BUILD;
+use crate::limits::SNAPSHOT_PIECE_BYTES;
+use crate::timestamp::Timestamps;
+
+const PREFIX: &str = "rolecall-";
+const SUFFIX: &str = ".snapshot";
+/// Behind the name of a file that is not whole yet.
+const PARTIAL: &str = ".partial";
+
+/// `rolecall-20260131T235959123Z-r42.snapshot`: by name they lie in the order of time.
+pub(super) fn name(snapshot: &Snapshot) -> String {
+    let loaded = snapshot.loaded();
+    let Revision(revision) = loaded.revision;
+    let mut at = String::new();
+    let taken: Timestamp = loaded.mark.unwrap_or_default().wall;
+    Timestamps::default().push(&mut at, taken);
+    at.retain(|character| character.is_ascii_alphanumeric());
+    format!("{PREFIX}{at}-r{revision}{SUFFIX}")
+}
+
+/// The directory, made where it is not there; only its owner may look into it.
+pub(super) fn create(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Puts the snapshot into the directory, at rest when this returns, and keeps `kept` in all.
+pub(super) fn save(
+    snapshot: &Snapshot,
+    directory: &Path,
+    kept: usize,
+) -> io::Result<(PathBuf, Written)> {
+    create(directory)?;
+    let path = directory.join(name(snapshot));
+    let partial = path.with_extension(format!("{}{PARTIAL}", &SUFFIX[1..]));
+    let written = write(snapshot, &partial);
+    if written.is_err() {
+        let _there_is_none = fs::remove_file(&partial);
+    }
+    let written = written?;
+    fs::rename(&partial, &path)?;
+    File::open(directory)?.sync_all()?;
+    prune(directory, &path, kept)?;
+    Ok((path, written))
+}
+
+fn write(snapshot: &Snapshot, path: &Path) -> io::Result<Written> {
+    let mut file = OpenOptions::new();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let out = BufWriter::with_capacity(SNAPSHOT_PIECE_BYTES, &file);
+    let (loaded, records) = (snapshot.loaded(), snapshot.iter());
+    let written = backends::snapshot::write(out, loaded, records, VERSION_AND_BUILD)?;
+    file.sync_all()?;
+    Ok(written)
+}
+
+/// Removes the oldest ones, and what was begun and never ended. `newest` stays whatever its name:
+/// the clock may have gone back.
+fn prune(directory: &Path, newest: &Path, kept: usize) -> io::Result<()> {
+    for name in names(directory)? {
+        if name.ends_with(PARTIAL) {
+            fs::remove_file(directory.join(name))?;
+        }
+    }
+    let mut whole = whole(directory)?;
+    whole.retain(|path| path != newest);
+    let spare = (whole.len() + 1).saturating_sub(kept.max(1));
+    whole.into_iter().take(spare).try_for_each(fs::remove_file)
+}
+
+/// The snapshot in this directory that was taken last; `None` if there is none, or no directory.
+pub fn latest(directory: &Path) -> Option<PathBuf> {
+    whole(directory).ok()?.pop()
+}
+
+/// All snapshots, the oldest first.
+fn whole(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut whole = names(directory)?;
+    whole.retain(|name| name.ends_with(SUFFIX));
+    whole.sort();
+    Ok(whole.into_iter().map(|name| directory.join(name)).collect())
+}
+
+/// The names that are ours; nothing else in the directory is touched.
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let is_ours = name.strip_prefix(PREFIX).is_some_and(|rest| {
+            rest.ends_with(SUFFIX) || rest.ends_with(&format!("{SUFFIX}{PARTIAL}"))
+        });
+        if is_ours {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::registry_for_tests;
+
+    #[tokio::test]
+    async fn so_many_are_kept_and_nothing_else_is_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("new/snapshots");
+        create(&directory).unwrap();
+        let of_others = ["notes.txt", "rolecall.snapshot.txt", "other-1.snapshot"];
+        for name in of_others {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        for age in 1..=4 {
+            fs::write(directory.join(format!("rolecall-2026010{age}T000000000Z-r1.snapshot")), "")
+                .unwrap();
+        }
+        fs::write(directory.join("rolecall-20260105T000000000Z-r1.snapshot.partial"), "").unwrap();
+        let snapshot = registry_for_tests().await.snapshot();
+        let (path, written) = save(&snapshot, &directory, 3).unwrap();
+        assert_eq!(written.records, 0);
+        let mut left: Vec<_> = names(&directory).unwrap();
+        left.sort();
+        let newest = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(
+            left,
+            [
+                "rolecall-20260103T000000000Z-r1.snapshot",
+                "rolecall-20260104T000000000Z-r1.snapshot",
+                newest
+            ]
+        );
+        for name in of_others {
+            assert!(directory.join(name).exists(), "{name} was removed");
+        }
+        assert_eq!(latest(&directory), Some(path));
+    }
+
+    #[tokio::test]
+    async fn the_newest_stays_when_the_clock_has_gone_back() {
+        let home = tempfile::tempdir().unwrap();
+        let later = home.path().join("rolecall-99991231T235959999Z-r1.snapshot");
+        fs::write(&later, "").unwrap();
+        let snapshot = registry_for_tests().await.snapshot();
+        let (path, _) = save(&snapshot, home.path(), 1).unwrap();
+        assert!(path.exists() && !later.exists());
+    }
+}
