@@ -9,12 +9,16 @@ use rolecall_benches::{COMMON, NAMESPACE, RARE, Running, TTL_MS, builder, id};
 
 use crate::durable;
 use crate::leap::LeapingClock;
+use crate::stopwatch::Stopwatch;
 use crate::table::Row;
 
 /// The role of ten records without a lease.
 const ENDLESS: &str = "endless";
 /// How long before the first lease ends the measurement begins.
 const LEAD_MS: u64 = 3_000;
+/// How long is looked at before, when nothing happens.
+const QUIET: Duration = Duration::from_millis(500);
+/// Records of a page.
 const PAGE: usize = 100;
 const STALL_MS_MAX: f64 = 50.0;
 
@@ -29,7 +33,6 @@ struct Slowest {
     page: Duration,
     /// Records that were shown although their lease had run out.
     stale: usize,
-    times: u64,
 }
 
 pub(crate) fn in_memory(records: usize) -> Vec<Row> {
@@ -56,7 +59,7 @@ fn measure(store: Arc<dyn Store>, records: usize, place: &str) -> Vec<Row> {
     let (first, last) = (begin.after_ms(TTL_MS), end.after_ms(TTL_MS));
 
     let mut before = Slowest::default();
-    let until = Instant::now() + Duration::from_millis(500);
+    let until = Instant::now() + QUIET;
     while Instant::now() < until {
         before.look(registry, last);
     }
@@ -136,13 +139,12 @@ impl Slowest {
             *slowest = (*slowest).max(took);
             self.stale += if after { shown } else { 0 };
         }
-        self.times += 1;
     }
 }
 
 fn discover(registry: &Registry, role: &str) -> (usize, Duration) {
     let query = Query::role(role).in_namespace(NAMESPACE);
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     let shown = registry.discover(&query).iter().take(PAGE).count();
-    (shown, started.elapsed())
+    (shown, watch.elapsed())
 }

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use registry_core::{Guard, Query};
 use rolecall_benches::{NAMESPACE, RARE, Random, Running, id};
 
+use crate::stopwatch::Stopwatch;
 use crate::table::Row;
 
 /// Of each thing measured in turns, the median counts.
@@ -94,9 +95,9 @@ fn each<T>(these: impl IntoIterator<Item = usize>, work: impl Fn(usize) -> T) ->
 
 /// Nanoseconds that each of [`TIMES`] repetitions takes, all of which `work` does.
 fn nanoseconds(work: impl FnOnce()) -> f64 {
-    let started = Instant::now();
+    let watch = Stopwatch::start();
     work();
-    started.elapsed().as_nanos() as f64 / TIMES as f64
+    watch.elapsed().as_nanos() as f64 / TIMES as f64
 }
 
 /// Figures of several rounds, so that what disturbs one round disturbs all alike.
@@ -110,6 +111,7 @@ fn rounds<const N: usize>(mut round: impl FnMut() -> [f64; N]) -> [Vec<f64>; N] 
     all
 }
 
+/// The figure in the middle.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

@@ -15,6 +15,7 @@ mod fan_out;
 mod leap;
 mod lookup;
 mod memory;
+mod stopwatch;
 mod table;
 
 use std::path::Path;
