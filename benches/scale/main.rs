@@ -60,6 +60,8 @@ fn main() {
     }
     let is = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let wanted: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let target = Path::new(WORKPLACE).parent().expect("it is inside the target directory");
+    let file = target.join("bench/scale.json");
     let mut rows = Vec::new();
     for plan in &PLANS {
         let tiny = [plan.tiny];
@@ -78,12 +80,15 @@ fn main() {
             let measured = apart(plan.name, &size.to_string());
             assert!(!measured.is_empty(), "{} measures something", plan.name);
             rows.extend(measured);
+            if is("--bench") {
+                // After each, so that a run that is cut short has something to show.
+                table::write(&rows, &file);
+            }
         }
     }
     if is("--bench") {
         table::print(&rows);
-        let target = Path::new(WORKPLACE).parent().expect("it is inside the target directory");
-        table::write(&rows, &target.join("bench/scale.json"));
+        println!("\nalso in {}", file.display());
     }
 }
 

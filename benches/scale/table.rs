@@ -99,7 +99,6 @@ pub(crate) fn write(rows: &[Row], path: &Path) {
     std::fs::create_dir_all(directory).expect("the target directory can be written to");
     let text = serde_json::to_vec_pretty(rows).expect("rows are plain data");
     std::fs::write(path, text).expect("the target directory can be written to");
-    println!("\nalso in {}", path.display());
 }
 
 pub(crate) fn to_json(rows: &[Row]) -> String {
