@@ -31,8 +31,9 @@ outbox_put() {
     fi
     [[ ! $DRY_RUN ]] || return 0
     local kept=("$ROOT"/outbox/*.json)
-    # A service that never takes them must not fill the disk.
-    ((${#kept[@]} < 100)) || rm --force "${kept[0]}"
+    # A service that never takes them must not fill the disk: the oldest gives way.
+    ((${#kept[@]} < 100)) || rm --force "$(stat --format='%.Y %n' "${kept[@]}" |
+        sort --numeric-sort | awk 'NR == 1 { sub(/^[^ ]+ /, ""); print }')"
     replace "$ROOT/outbox/$1.json" <<<"$2"
 }
 

@@ -8,6 +8,7 @@ use support::bytes::Connection;
 use support::wait;
 
 use super::deploy::entry;
+use super::record::{assert_in_ledger, assert_newest_event, feed};
 use super::site::{Site, TOKEN};
 
 const CALLERS: usize = 8;
@@ -64,12 +65,17 @@ fn a_deploy_under_load_leaves_no_request_without_its_answer() {
         let deployed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for text in ["two", "three"] {
                 let release = site.commit("source", text);
-                site.succeed(&["deploy"]);
-                assert_eq!(site.build(), Some(release));
+                let deployed = site.succeed(&["deploy"]);
+                assert_eq!(site.build().as_ref(), Some(&release));
+                assert_in_ledger(&site, &deployed, &["pre-deploy-backup", "post-deploy"]);
+                let said = format!("deployed rolecall {release}");
+                assert_newest_event(&site, "task_completed", &said, &release);
                 more(answered);
             }
             site.succeed(&["rollback"]);
+            assert_newest_event(&site, "task_completed", "rolled rolecall", &site.current());
             site.succeed(&["restart"]);
+            assert_eq!(feed(&site).len(), 4, "a restart is no deploy");
             more(answered);
         }));
         stop.store(true, Ordering::Relaxed);

@@ -5,6 +5,7 @@ mod failure;
 mod interrupt;
 mod load;
 mod node;
+mod record;
 mod remote;
 mod site;
 mod systemd;
