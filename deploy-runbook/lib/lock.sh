@@ -9,12 +9,26 @@ take_lock() {
     if ! flock --nonblock 9; then
         fail 75 "another call is at work: $(tail --lines=1 "$ROOT/run/lock" 2>/dev/null); try later"
     fi
-    printf '%s (process %s, since %(%FT%T%z)T)\n' "$VERB" "$$" -1 >"$ROOT/run/lock"
+    # On a full disk the call is known by its lock alone; what frees space goes on all the same.
+    printf '%s (process %s, since %(%FT%T%z)T)\n' "$VERB" "$$" -1 2>/dev/null >"$ROOT/run/lock" || :
+    [[ $VERB == releases ]] || has_room || fail 10 "$(full_advice)"
+}
+
+# Whether what a call keeps on its way can be written.
+has_room() {
+    local code=0
+    head --bytes=65536 /dev/zero 2>/dev/null >"$ROOT/run/room" || code=1
+    rm --force "$ROOT/run/room"
+    return "$code"
+}
+
+full_advice() {
+    printf '%s' "the disk of $ROOT is full: free space, say by: runbook releases prune"
 }
 
 # Replaces a file as a whole, on disk before it is visible: replace FILE < TEXT.
 replace() {
-    cat >"$1.new"
+    cat >"$1.new" || fail 70 "cannot write $1; is the disk full?"
     sync "$1.new"
     mv --force --no-target-directory "$1.new" "$1"
 }

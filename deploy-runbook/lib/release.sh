@@ -75,10 +75,10 @@ build_release() {
     # What an interrupted build has left is not a beginning.
     rm --recursive --force "$RELEASE_DIR"
     mkdir "$RELEASE_DIR"
-    git --git-dir="$ROOT/source.git" archive "$COMMIT" |
-        tar --extract --touch --directory="$RELEASE_DIR" ||
-        fail 12 "cannot unpack $COMMIT into $RELEASE_DIR; is the disk full?"
     : >"$log"
+    git --git-dir="$ROOT/source.git" archive "$COMMIT" |
+        tar --extract --touch --directory="$RELEASE_DIR" 2>>"$log" ||
+        release_broken 12 "cannot unpack $COMMIT into $RELEASE_DIR" "$log"
     profile_command "$BUILD_COMMAND" "$log" ||
         release_broken 12 "the build failed" "$log"
     if [[ $TEST_COMMAND ]]; then
@@ -91,10 +91,14 @@ build_release() {
     say "release $RELEASE is complete"
 }
 
+# release_broken CODE WHY LOG: nothing is left of it but its log.
 release_broken() {
+    local why=$2
     tail --lines=20 "$3" >&2 || :
+    # Before the space is given back.
+    has_room || why+="; $(full_advice)"
     rm --recursive --force "$RELEASE_DIR"
-    fail "$1" "$2; nothing that runs was changed; the log is $3"
+    fail "$1" "$why; nothing that runs was changed; the log is $3"
 }
 
 # Runs a command of the profile in the release, in bounded time and without our secrets. It keeps

@@ -6,6 +6,7 @@ mod auth;
 mod concurrency;
 mod crash;
 mod dialect;
+mod disk;
 mod drain;
 mod hand_over;
 mod hostile;

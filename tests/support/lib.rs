@@ -3,6 +3,7 @@
 
 pub mod bytes;
 pub mod dice;
+pub mod disk;
 mod entry;
 pub mod events;
 pub mod golden;

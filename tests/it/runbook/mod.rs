@@ -1,6 +1,7 @@
 //! The deploy runbook, with real services: each of its promises, and each way to break it.
 
 mod deploy;
+mod disk;
 mod failure;
 mod interrupt;
 mod load;

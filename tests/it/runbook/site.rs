@@ -34,7 +34,12 @@ pub(super) struct Outcome {
 impl Site {
     /// A place for Rolecall, with one commit to deploy and nothing running.
     pub(super) fn rolecall() -> Self {
-        let site = Self::empty("rolecall", "ROLECALL_TOKEN");
+        Self::rolecall_in(&std::env::temp_dir())
+    }
+
+    /// The same in this folder.
+    pub(super) fn rolecall_in(folder: &Path) -> Self {
+        let site = Self::empty_in(folder, "rolecall", "ROLECALL_TOKEN");
         // The build is a copy of the binary under test that tells of another build.
         let build = format!(
             "mkdir bin && LC_ALL=C sed \"s/{}/$BUILD_ID/g\" {} >bin/rolecall && \
@@ -53,7 +58,11 @@ impl Site {
 
     /// A place without a commit.
     pub(super) fn empty(profile: &'static str, token_variable: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::empty_in(&std::env::temp_dir(), profile, token_variable)
+    }
+
+    fn empty_in(folder: &Path, profile: &'static str, token_variable: &str) -> Self {
+        let home = tempfile::tempdir_in(folder).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let site = Self { home, port: free.local_addr().unwrap().port(), profile };
         std::fs::create_dir(site.root()).unwrap();
@@ -202,7 +211,7 @@ impl Site {
         self.home.path().join("mine.env")
     }
 
-    fn repository(&self) -> PathBuf {
+    pub(super) fn repository(&self) -> PathBuf {
         self.home.path().join("repository")
     }
 }
@@ -260,19 +269,27 @@ pub(super) fn is_there(program: &str) -> bool {
 }
 
 /// The binary under test without what only a debugger reads: it is copied often.
-fn binary() -> &'static Path {
+pub(super) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built = Setup::bare().command().get_program().to_owned();
-        let small = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rolecall-to-deploy");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let small = folder.join("rolecall-to-deploy");
+        // Whole at any moment: another run of these tests may be copying it.
+        let new = folder.join(format!("rolecall-to-deploy.{}", std::process::id()));
         let mut strip = Command::new("strip");
-        let stripped = strip.arg("-o").arg(&small).arg(&built).status();
-        if stripped.is_ok_and(|status| status.success()) { small } else { built.into() }
+        let stripped = strip.arg("-o").arg(&new).arg(&built).status();
+        if stripped.is_ok_and(|status| status.success()) {
+            std::fs::rename(new, &small).unwrap();
+            small
+        } else {
+            built.into()
+        }
     })
 }
 
 /// Which build the binary under test tells of.
-fn build_id() -> &'static str {
+pub(super) fn build_id() -> &'static str {
     static BUILD: OnceLock<String> = OnceLock::new();
     BUILD.get_or_init(|| {
         let (_, version) = Setup::bare().args(&["--version"]).run();
