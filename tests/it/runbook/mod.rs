@@ -1,5 +1,6 @@
 //! The deploy runbook, with real services: each of its promises, and each way to break it.
 
+mod build;
 mod deploy;
 mod disk;
 mod failure;
