@@ -34,9 +34,10 @@ service_token() {
     fi
 }
 
+# Of each line the first word: behind it stand its name and what it may do.
 first_token() {
     [[ $1 && -r $1 ]] || return 0
-    awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print; exit }' "$1"
+    awk '{ gsub(/^[ \t]+|[ \t\r]+$/, "") } /^[^#]/ { print $1; exit }' "$1"
 }
 
 # http METHOD URL auth|open [JSON]: prints the status (000: no answer); the body is in $BODY, unless

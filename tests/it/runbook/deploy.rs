@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::site::{Site, TOKEN};
+use super::site::{Site, TOKEN, runbook};
 
 fn steps(summary: &serde_json::Value) -> Vec<&str> {
     summary["step"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect()
@@ -66,6 +66,11 @@ fn going_back_is_to_the_release_before_to_a_named_one_and_to_the_data_of_a_snaps
     site.fail(17, &["rollback", "0123456789ab"], "no complete release");
     site.succeed(&["rollback", &two]);
     assert_eq!(site.build(), Some(two.clone()));
+    // What was left once because it was not so good is no way back from what came after it.
+    site.commit("source", "four");
+    site.succeed(&["deploy"]);
+    site.succeed(&["rollback"]);
+    assert_eq!(site.build(), Some(two.clone()));
 
     site.ask("POST", "/registry/vms", &entry("kept"));
     let taken = site.succeed(&["snapshot", "before-the-mistake"]);
@@ -86,6 +91,12 @@ fn smoke_asks_from_outside_too_and_leaves_no_record_behind() {
     let site = Site::rolecall();
     site.succeed(&["deploy"]);
     site.succeed(&["smoke", "--set", "EXTERNAL_URL=http://localhost:${PORT}/"]);
+    // The way to the service itself leads through no proxy.
+    let mut smoke = site.command(&["smoke"]);
+    let smoke =
+        smoke.env("http_proxy", "http://127.0.0.1:1").env("ALL_PROXY", "http://127.0.0.1:1");
+    assert_eq!(super::site::finish(smoke.spawn().unwrap()).code, 0);
+    site.succeed(&["smoke", "--set", "SMOKE=HEAD /health open 200"]);
     site.fail(15, &["smoke", "--set", "EXTERNAL_URL=http://127.0.0.1:1"], "127.0.0.1:1/health: no");
     site.fail(15, &["smoke", "--set", "SMOKE=GET /readyz auth 200"], "open to everybody");
     site.fail(15, &["smoke", "--set", "SMOKE=GET /health open 200 .status == 1"], "not as in");
@@ -123,8 +134,49 @@ fn the_service_gets_its_own_environment_and_no_command_line_has_the_token() {
     assert!(environment.contains(TOKEN) && !environment.contains("STRAY"), "{environment}");
     let line = std::fs::read(format!("/proc/{}/cmdline", site.pid().unwrap())).unwrap();
     assert!(!String::from_utf8_lossy(&line).contains(TOKEN));
+    // What shows its token is not shown with it.
+    let talks = "START_COMMAND=bash -c \"echo mine is $ROLECALL_TOKEN; exec bin/rolecall serve \
+                 --store \\\"sled:$DATA_DIR\\\"\"";
+    site.succeed(&["restart", "--set", talks]);
+    assert!(site.app_log().contains(TOKEN));
+    let logs = site.succeed(&["logs"]);
+    assert!(logs.progress.contains("mine is …"), "{logs:#?}");
     let logs = site.succeed(&["logs", "runbook"]);
     assert!(logs.progress.contains("smoke: all is well"), "{logs:#?}");
+}
+
+#[test]
+fn the_check_of_a_copy_tells_what_can_be_opened_from_what_cannot() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    let taken = site.succeed(&["snapshot"]);
+    let snapshot = taken.summary["snapshot"][0].as_str().unwrap();
+    let data = site.root().join("snapshots").join(snapshot).join("data");
+    let check = |data: &std::path::Path| {
+        let mut check = std::process::Command::new(runbook().join("checks/rolecall-data"));
+        check.env("RELEASE_DIR", site.root().join("current")).env("SNAPSHOT_DIR", data);
+        check.output().unwrap()
+    };
+    let good = check(&data);
+    assert!(good.status.success(), "{good:?}");
+    let torn = site.home().join("torn");
+    std::fs::write(&torn, "this is no directory").unwrap();
+    let bad = check(&torn);
+    assert_eq!(bad.status.code(), Some(1), "{bad:?}");
+    assert!(String::from_utf8_lossy(&bad.stdout).contains("rolecall: "), "{bad:?}");
+}
+
+#[test]
+fn a_way_back_leads_past_a_release_that_is_not_there_any_more() {
+    let site = Site::rolecall();
+    let mut releases = Vec::new();
+    for text in ["a", "b", "c"] {
+        releases.push(site.commit("source", text));
+        site.succeed(&["deploy"]);
+    }
+    std::fs::remove_dir_all(site.root().join("releases").join(&releases[1])).unwrap();
+    site.succeed(&["rollback"]);
+    assert_eq!(site.build().as_ref(), releases.first());
 }
 
 #[test]

@@ -21,6 +21,44 @@ fn assert_untouched(site: &Site, release: &str, pid: Option<u32>) {
 }
 
 #[test]
+fn what_a_build_or_a_test_may_not_know_or_do_it_cannot() {
+    let (site, release, pid) = serving();
+    site.commit("source", "two");
+    let asks = "BUILD_COMMAND=env | grep -c ^ROLECALL_TOKEN; false";
+    let mut deploy = site.command(&["--set", asks, "deploy"]);
+    let deploy = deploy.env("ROLECALL_TOKEN", TOKEN).env("ROLECALL_TOKEN_FILE", "/nowhere");
+    let outcome = finish(deploy.spawn().unwrap());
+    assert!(outcome.code == 12 && outcome.progress.contains("\n0\n"), "{outcome:#?}");
+    let hangs = ["--set", "BUILD_COMMAND=sleep 100", "--set", "BUILD_SECONDS=1", "deploy"];
+    site.fail(12, &hangs, "the build failed");
+    // A release that lost its marker is not whole any more.
+    let marker = site.root().join("releases").join(&release).join(".complete");
+    std::fs::rename(&marker, site.home().join("marker")).unwrap();
+    site.fail(14, &["restart"], "is not complete");
+    std::fs::rename(site.home().join("marker"), marker).unwrap();
+    assert_untouched(&site, &release, pid);
+}
+
+#[test]
+fn preflight_tells_of_everything_at_once() {
+    let site = Site::rolecall();
+    site.set("TOOLS", "no-such-tool cargo-of-mars");
+    site.set("HOLD_COMMAND", "");
+    site.set("BUILD_COMMAND", "");
+    let told = site.fail(10, &["preflight"], "no-such-tool is not installed");
+    let message = told.summary["message"].as_str().unwrap();
+    for text in ["cargo-of-mars is not", "SOCKET=held needs", "does not say BUILD_COMMAND"] {
+        assert!(message.contains(text), "{text}: {message}");
+    }
+    // A clock that was set back: the newest release is from tomorrow.
+    let (site, release, _) = serving();
+    let marker = site.root().join("releases").join(release).join(".complete");
+    let tomorrow = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    std::fs::File::options().append(true).open(marker).unwrap().set_modified(tomorrow).unwrap();
+    site.fail(10, &["preflight"], "before the newest release was built");
+}
+
+#[test]
 fn a_broken_build_and_failing_tests_change_nothing_that_runs() {
     let (site, release, pid) = serving();
     let broken = site.commit("broken", "");
@@ -33,8 +71,13 @@ fn a_broken_build_and_failing_tests_change_nothing_that_runs() {
     assert_untouched(&site, &release, pid);
     site.fail(12, &["deploy", "no-such-branch"], "there is no commit `no-such-branch`");
     let mended = site.commit_without("failing");
+    // What a build that was killed has left is no part of the next one.
+    let folder = site.root().join("releases").join(&mended);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("leftover"), "").unwrap();
     site.succeed(&["deploy"]);
     assert_eq!(site.build(), Some(mended));
+    assert!(!folder.join("leftover").exists());
 }
 
 #[test]
@@ -57,7 +100,7 @@ fn without_a_token_that_others_cannot_read_nothing_is_started() {
     site.fail(14, &["restart"], "no token");
     // That the caller has one is no reason to start a server without.
     let file = site.home().join("token");
-    std::fs::write(&file, format!("# of the caller\n{TOKEN}\n")).unwrap();
+    std::fs::write(&file, format!("# of the caller\n{TOKEN} name=caller write\n")).unwrap();
     let with_file = |verb| site.command(&[verb]).env("ROLECALL_TOKEN_FILE", &file).spawn().unwrap();
     assert_eq!(finish(with_file("restart")).code, 14);
     assert_eq!(finish(with_file("smoke")).code, 0);
@@ -105,6 +148,13 @@ fn a_number_that_now_is_another_process_is_never_killed() {
     std::fs::write(&record, recycled).unwrap();
     site.succeed(&["restart"]);
     assert!(bystander.try_wait().unwrap().is_none(), "a bystander was killed");
+    // The same number and the same moment, but of another boot.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", bystander.id())).unwrap();
+    let started = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let other_boot = "00000000-0000-0000-0000-000000000000";
+    let text = format!("{} {started} {other_boot} {}\n", bystander.id(), site.current());
+    std::fs::write(&record, text).unwrap();
+    assert!(site.run(&["status"]).summary.get("process").is_none(), "it is not ours");
     bystander.kill().unwrap();
     bystander.wait().unwrap();
 }
@@ -129,6 +179,8 @@ fn without_a_snapshot_nothing_goes_on_unless_there_is_a_reason_which_is_kept() {
     let next = site.commit("source", "two");
     let failing = ["--set", "SNAPSHOT_COMMAND=false"];
     site.fail(11, &[&failing[..], &["deploy"]].concat(), "the snapshot command failed");
+    let silent = ["--set", "SNAPSHOT_COMMAND=true"];
+    site.fail(11, &[&silent[..], &["deploy"]].concat(), "did not say an id");
     let none = ["--set", "SNAPSHOT_DATA=no"];
     site.fail(11, &[&none[..], &["deploy"]].concat(), "--no-snapshot REASON");
     site.fail(64, &["deploy", "--no-snapshot", " "], "needs a reason");
@@ -192,6 +244,7 @@ fn a_release_that_is_up_but_not_right_gives_way_to_the_one_before() {
     // If the one before is not right either, a person must look.
     site.commit("source", "three");
     site.fail(16, &["--set", "SMOKE=GET /nowhere open 200", "deploy"], "does not pass smoke");
+    site.fail(16, &["--set", "START_COMMAND=false", "deploy"], "did not come up again");
 }
 
 #[test]
@@ -211,5 +264,7 @@ fn a_server_that_is_open_by_mistake_does_not_stay() {
     let open =
         "START_COMMAND=env --unset=ROLECALL_TOKEN bin/rolecall serve --store \"sled:$DATA_DIR\"";
     first.fail(15, &["--set", open, "deploy"], "nothing serves now");
-    assert_eq!(first.processes(), Vec::<u32>::new());
+    assert_eq!((first.processes(), first.current()), (Vec::new(), String::new()));
+    let refused = std::net::TcpStream::connect(first.address()).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "nobody answers that queue");
 }

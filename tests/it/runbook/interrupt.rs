@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use support::wait;
 
 use super::deploy::entry;
+use super::record::assert_newest_event;
 use super::site::{Outcome, Site, finish, shown};
 
 /// Who dies.
@@ -140,6 +141,32 @@ fn what_was_interrupted_is_undone_by_whoever_wants_something_else() {
     let outcome = site.next(&["deploy"]);
     assert_eq!(outcome.summary["before"], old, "{outcome:#?}");
     site.assert_serves(&newer, &new);
+    // It had come to its end but for the records: whoever comes next writes them.
+    let newest = site.commit("source", "one more");
+    site.killed(&["deploy"], "record", 1, Victim::WithChildren);
+    assert_eq!(site.next(&["restart"]).code, 0);
+    site.assert_serves(&newest, "restart");
+    let said = format!("deployed rolecall {newest}");
+    assert_newest_event(&site, "task_completed", &said, &newest);
+}
+
+#[test]
+fn data_that_somebody_has_made_meanwhile_are_not_replaced() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    site.ask("POST", "/registry/vms", &entry("kept"));
+    // As a restore leaves it that was killed between its two moves, before the service was started.
+    for name in ["data.before-it", "data.restoring"] {
+        std::fs::create_dir(site.root().join(name)).unwrap();
+    }
+    let (current, aside) = (site.current(), shown(&site.root().join("data.before-it")));
+    let journal = format!("verb=rollback\ntarget={current}\naside={aside}\nstep=begin\n");
+    std::fs::write(site.root().join("run/journal"), journal).unwrap();
+    let outcome = site.succeed(&["restart"]);
+    let warning = outcome.summary["warning"].to_string();
+    assert!(warning.contains("somebody has made a new"), "{outcome:#?}");
+    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
+    assert!(site.root().join("data.restoring").exists());
 }
 
 #[test]

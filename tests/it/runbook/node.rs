@@ -78,6 +78,10 @@ fn a_node_service_is_deployed_asked_and_rolled_back() {
     site.commit("server.js", &open);
     site.fail(15, &["deploy"], "answered without a token");
     assert_eq!(site.current(), second);
+    let blind = SOURCE.replace("vms: [...vms.values()]", "vms: []");
+    site.commit("server.js", &blind);
+    site.fail(15, &["deploy"], "which was registered just now");
+    assert_eq!(site.current(), second);
     site.succeed(&["rollback"]);
     assert_eq!(site.current(), first.0);
     assert_ne!(site.pid(), first.1);

@@ -124,4 +124,49 @@ fn a_service_that_crashed_is_told_by_status_and_brought_back_by_restart() {
     site.succeed(&["restart", "--cold"]);
     assert_eq!(site.build(), Some(site.current()));
     assert_eq!(site.processes().len(), 1);
+    // A deploy of what should run brings it back, too, and goes further back if that is not right.
+    let first = site.current();
+    site.commit("source", "two");
+    site.succeed(&["deploy"]);
+    let (second, pid) = (site.current(), site.pid().unwrap().to_string());
+    assert!(Command::new("kill").args(["-s", "KILL", &pid]).status().unwrap().success());
+    wait::until("its end", || site.processes().is_empty().then_some(()));
+    let picky = format!("SMOKE=GET /health open 200 .build == \"{first}\"");
+    site.fail(15, &["--set", &picky, "deploy"], &format!("release {first} serves again"));
+    site.succeed(&["deploy"]);
+    assert_eq!(site.build(), Some(second));
+}
+
+#[test]
+fn a_service_that_does_not_end_is_killed_and_one_that_runs_is_not_started_twice() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    let pid = site.pid().unwrap().to_string();
+    let mut again = Command::new("bash");
+    again.arg(site.root().join("run/launch")).arg(site.root());
+    let said = String::from_utf8(again.output().unwrap().stdout).unwrap();
+    assert_eq!(said, format!("process {pid} runs already\n"));
+    assert_eq!(site.processes(), [site.pid().unwrap()]);
+
+    assert!(Command::new("kill").args(["-s", "STOP", &pid]).status().unwrap().success());
+    let outcome = site.succeed(&["restart", "--set", "STOP_SECONDS=1"]);
+    let warning = outcome.summary["warning"].to_string();
+    assert!(warning.contains(&format!("process {pid} was killed")), "{outcome:#?}");
+    assert_eq!(site.processes(), [site.pid().unwrap()]);
+}
+
+#[test]
+fn a_new_port_is_held_instead_of_the_old_one() {
+    let site = Site::rolecall();
+    site.succeed(&["deploy"]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let new = free.local_addr().unwrap().port();
+    drop(free);
+    let port = format!("PORT={new}");
+    site.succeed(&["restart", "--set", &port]);
+    assert_eq!(site.build(), None);
+    site.succeed(&["status", "--set", &port]);
+    site.succeed(&["restart"]);
+    assert_eq!(site.build(), Some(site.current()));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", new)).is_err(), "nobody is there");
 }
