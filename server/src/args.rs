@@ -10,6 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::VERSION_AND_BUILD;
 use crate::config::{Environment, Key};
 use crate::exit::EXIT_CODES;
+use crate::limits::{
+    BENCH_CONNECTIONS_MAX, BENCH_RECORDS_DEFAULT, BENCH_RECORDS_MAX, BENCH_SECONDS_MAX,
+};
 
 /// The whole command surface.
 #[derive(Debug, Parser)]
@@ -52,6 +55,12 @@ enum Command {
     /// that was ever written to is refused.
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreFlags),
+    /// Put a bounded load on a server of yours, and print how fast it answers.
+    ///
+    /// Registers records in a namespace of its own and removes them at its end, also after Ctrl-C.
+    /// Each row is one kind of request, sent by all connections at once, one at a time on each.
+    #[command(after_help = BENCH_HELP)]
+    Bench(BenchFlags),
 }
 
 /// What is done with the file of a snapshot.
@@ -82,6 +91,8 @@ pub enum Order {
     Verify(VerifyFlags),
     /// Fill a store with a snapshot.
     Restore(RestoreFlags),
+    /// Measure a server.
+    Bench(BenchFlags),
 }
 
 /// The flags of `snapshot inspect`.
@@ -113,6 +124,45 @@ pub struct RestoreFlags {
     #[arg(long, value_name = "URL")]
     pub store: String,
 }
+
+/// The flags of `bench`. Values are bounded here; see `limits`.
+#[derive(Debug, Args)]
+pub struct BenchFlags {
+    /// Which server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
+    pub url: String,
+    /// It is not on this machine, and is mine to put load on.
+    #[arg(long)]
+    pub yes_not_loopback: bool,
+    /// The file whose first token is sent; without it, what ROLECALL_TOKEN or VERS_AUTH_TOKEN says.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How many records there are to work on.
+    #[arg(long, value_name = "COUNT", default_value_t = BENCH_RECORDS_DEFAULT,
+        value_parser = clap::value_parser!(u64).range(1..=BENCH_RECORDS_MAX))]
+    pub records: u64,
+    /// How many connections ask at one time.
+    #[arg(long, value_name = "COUNT", default_value_t = 32,
+        value_parser = clap::value_parser!(u64).range(1..=BENCH_CONNECTIONS_MAX))]
+    pub connections: u64,
+    /// How long each row may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=BENCH_SECONDS_MAX))]
+    pub seconds: u64,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+const BENCH_HELP: &str = "\
+A row ends when its time is over, or when there is no record left to register or deregister. With
+the first wrong answer everything ends; what was registered is removed all the same.
+
+Exit codes:
+   0  every answer was right
+  64  a flag, the token file or the URL is wrong
+  69  an answer was wrong or missing; the row and the answer are told
+ 130  stopped by a signal";
 
 /// The flags of `hold`.
 #[derive(Debug, Args)]
@@ -227,6 +277,7 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Order, Detour> 
         Some(Command::Snapshot(SnapshotCommand::Inspect(flags))) => Order::Inspect(flags),
         Some(Command::Snapshot(SnapshotCommand::Verify(flags))) => Order::Verify(flags),
         Some(Command::Restore(flags)) => Order::Restore(flags),
+        Some(Command::Bench(flags)) => Order::Bench(flags),
         None => Order::Serve(Box::new(surface.serve)),
     })
 }
@@ -363,6 +414,10 @@ mod tests {
             ("rolecall snapshot verify", true),
             ("rolecall restore a.snapshot", true),
             ("rolecall restore --help", false),
+            ("rolecall bench --help", false),
+            ("rolecall bench --seconds 61", true),
+            ("rolecall bench --connections 0", true),
+            ("rolecall bench --token secret", true),
         ] {
             assert_eq!(flags(line).unwrap_err().is_mistake(), mistake, "{line}");
         }

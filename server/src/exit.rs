@@ -18,6 +18,8 @@ pub enum Code {
     Internal = 70,
     /// The system does not permit it: a port below 1024, a directory of somebody else.
     Forbidden = 77,
+    /// A signal ended a measurement before it had come to its end.
+    Interrupted = 130,
 }
 
 /// An end that was not asked for: a code, and one line that says what to do.

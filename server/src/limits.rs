@@ -176,6 +176,34 @@ pub const BOARD_TASKS_MAX: usize = 10_000;
 /// Notes of one task, and as many artifacts: each change of a task writes all of them again.
 pub const TASK_ITEMS_MAX: usize = 1_000;
 
+/// Records that `bench` registers unless it is told: enough that no cache of a processor has them
+/// all, and a second's work.
+pub const BENCH_RECORDS_DEFAULT: u64 = 10_000;
+
+/// Records that `bench` registers at most: as many as the largest fleet, half a gigabyte there.
+pub const BENCH_RECORDS_MAX: u64 = 1_000_000;
+
+/// Connections of `bench` at most: a tenth of what a server takes, so that others are not shut out.
+pub const BENCH_CONNECTIONS_MAX: u64 = 1_000;
+
+/// Seconds of one row of `bench` at most. All rows together are shorter than [`BENCH_LEASE`].
+pub const BENCH_SECONDS_MAX: u64 = 60;
+
+/// Requests of one row of `bench` at most: their times take 40 MB.
+pub const BENCH_REQUESTS_MAX: usize = 10_000_000;
+
+/// How long `bench` waits for one answer: longer than a server lets a request take.
+pub const BENCH_ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Bytes of an answer that `bench` reads: ten records of the largest size are not asked for.
+pub const BENCH_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Heartbeats in one request of `bench`: what the agent of a host with a hundred things sends.
+pub const BENCH_BATCH_HEARTBEATS: usize = 100;
+
+/// The lease of a record of `bench`. If it is killed, nobody finds its records after that.
+pub const BENCH_LEASE: Duration = Duration::from_secs(10 * 60);
+
 /// The bounds that an operator or an embedder may move.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -229,5 +257,6 @@ const _: () = {
     assert!(HEADER_BYTES_MAX < CONNECTION_BUFFER_BYTES_MAX, "431 must come before a full buffer");
     assert!(HEADER_COUNT_MAX <= 100, "above 100 hyper allocates for each request");
     assert!(DRAIN_HANDSHAKE_LINGER.as_millis() < DRAIN_LET_GO.as_millis(), "or it is not let go");
+    assert!(BENCH_SECONDS_MAX * 8 < BENCH_LEASE.as_secs(), "a lease must outlive its bench");
     assert!(HEADER_BYTES_MAX <= u16::MAX as usize, "segment ends are kept as u16");
 };

@@ -15,7 +15,9 @@ use rolecall::exit::{Code, Failure};
 use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::{ReloadSignals, StopSignals};
 use rolecall::tls::Tls;
-use rolecall::{App, dialect, environment, hold, logging, print, reload, serve, snapshot, stack};
+use rolecall::{
+    App, bench, dialect, environment, hold, logging, print, reload, serve, snapshot, stack,
+};
 
 fn main() -> ExitCode {
     let order = match args::parse(std::env::args_os()) {
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
     };
     let done = match &order {
         Order::Serve(flags) => run(flags),
+        Order::Bench(flags) => {
+            environment().and_then(|environment| bench::bench(flags, &environment))
+        }
         Order::Hold(flags) => hold::hold(flags).map(|never| match never {}),
         Order::Inspect(flags) => snapshot::inspect(flags),
         Order::Verify(flags) => snapshot::verify(flags),
@@ -44,7 +49,7 @@ fn main() -> ExitCode {
 
 fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Code::Usage, error);
-    let environment = environment::read(std::env::vars_os()).map_err(|error| wrong(&error))?;
+    let environment = environment()?;
     let file = config_file(flags, &environment)?;
     let config = Config::resolve(flags, &environment, file.as_deref());
     let mut config = config.map_err(|error| wrong(&error))?;
@@ -67,6 +72,10 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
     runtime.block_on(start(&config, auth, tls, handed))
+}
+
+fn environment() -> Result<Environment, Failure> {
+    environment::read(std::env::vars_os()).map_err(|error| Failure::new(Code::Usage, error))
 }
 
 async fn start(

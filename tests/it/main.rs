@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
 
 mod auth;
+mod bench;
 mod concurrency;
 mod crash;
 mod dialect;

@@ -15,8 +15,8 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub use self::door::{Door, NoDoor};
 pub use self::scope::{Grant, NoGrant, Scope};
-pub(crate) use self::token::is_readable_by_others;
 pub use self::token::{Secret, TokenFileError, TokenSources};
+pub(crate) use self::token::{first_secret, is_readable_by_others};
 use crate::limits::{REFUSAL_LOG_LINES_PER_SECOND_MAX, TOKEN_CHARACTERS_MIN_ADVISED};
 use crate::log_budget::LogBudget;
 

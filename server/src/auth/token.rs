@@ -76,7 +76,8 @@ impl Secret {
         (!text.is_empty()).then(|| Self(text.to_string()))
     }
 
-    pub(super) fn in_the_clear(&self) -> &str {
+    /// For an `Authorization` header and nothing else.
+    pub(crate) fn in_the_clear(&self) -> &str {
         &self.0
     }
 }
@@ -130,6 +131,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<(Secret, Holder)>, TokenFileError>
         return Err(TokenFileError::Empty { path: path.to_path_buf() });
     }
     Ok(tokens)
+}
+
+/// The first token of a file: what somebody shows who has only one to choose from.
+pub(crate) fn first_secret(path: &Path) -> Result<Secret, TokenFileError> {
+    let empty = || TokenFileError::Empty { path: path.to_path_buf() };
+    read(path)?.into_iter().next().map(|(secret, _)| secret).ok_or_else(empty)
 }
 
 #[cfg(unix)]
