@@ -8,7 +8,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use backends::sled::{SledConfig, SledStore};
 use registry_core::store::{
-    Capabilities, Loaded, Mark, Outcome, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Records, Renewal, Store, StoreError, Stored, Write,
 };
 use rolecall_benches::{Running, builder};
 use sled::{Batch, Db, IVec};
@@ -203,6 +203,10 @@ impl Store for Noting {
 
     async fn renew(&self, renewals: Vec<Renewal>, mark: Option<Mark>) -> Result<(), StoreError> {
         self.store.renew(renewals, mark).await
+    }
+
+    async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {
+        self.store.restore(records, loaded).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use backends::MemoryStore;
 use registry_core::store::{
-    Capabilities, Loaded, Mark, Outcome, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Records, Renewal, Store, StoreError, Stored, Write,
 };
 use registry_core::{Registry, Revision};
 use rolecall_benches::Running;
@@ -73,6 +73,10 @@ impl Store for Nowhere {
 
     async fn renew(&self, _renewals: Vec<Renewal>, _mark: Option<Mark>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn restore(&self, _records: Records, _loaded: Loaded) -> Result<(), StoreError> {
+        Err(StoreError::NotDone("it keeps nothing".into()))
     }
 
     async fn close(&self) -> Result<(), StoreError> {
