@@ -154,7 +154,7 @@ pub fn declared(number: usize, records: usize) -> Declared {
         role: if rare { RARE } else { COMMON }.to_owned(),
         address: format!("{}.vm.example.net:8080", id(number)),
         capabilities: vec![skill(number)],
-        labels: [(ZONE.to_owned(), zone(number))].into(),
+        labels: [(ZONE, zone(number))].into(),
         registered_by: "bench".to_owned(),
         document: Some(r#"{"metadata":{"task":"invoices"}}"#.into()),
         ..Declared::default()

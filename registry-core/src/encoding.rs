@@ -104,11 +104,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             .map(|s| ServiceV1 { name: s.name.as_str().into(), port: s.port })
             .collect(),
         capabilities: declared.capabilities.iter().map(|c| c.as_str().into()).collect(),
-        labels: declared
-            .labels
-            .iter()
-            .map(|(n, v)| (n.as_str().into(), v.as_str().into()))
-            .collect(),
+        labels: declared.labels.iter().map(|(n, v)| (n.into(), v.into())).collect(),
         document: declared.document.as_deref().map(Into::into),
     };
     serde_json::to_vec(&body).expect("text, numbers and maps with text keys always serialise")
@@ -135,7 +131,6 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
         return Err(DecodeError::Newer { key: stored.key.clone(), version: body.v });
     }
     let services = body.services.into_iter();
-    let labels = body.labels.into_iter();
     Ok(Record {
         key: stored.key.clone(),
         declared: Declared {
@@ -147,7 +142,7 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
                 .map(|s| Service { name: s.name.into_owned(), port: s.port })
                 .collect(),
             capabilities: body.capabilities.into_iter().map(Into::into).collect(),
-            labels: labels.map(|(n, v)| (n.into_owned(), v.into_owned())).collect(),
+            labels: body.labels.into_iter().collect(),
             registered_by: body.registered_by.into_owned(),
             term: match body.ttl_ms {
                 None => Term::Default,
@@ -191,7 +186,7 @@ mod tests {
                     Service { name: "ui".into(), port: None },
                 ],
                 capabilities: vec!["gpu".into(), "\u{1F600} \"quoted\"".into()],
-                labels: [("zone".to_owned(), "eu".to_owned())].into(),
+                labels: [("zone", "eu")].into(),
                 registered_by: "orchestrator".into(),
                 term: Term::For(Ttl::from_ms(90_000)),
                 document: Some(r#"{"metadata":{"n":1}}"#.into()),
@@ -238,7 +233,7 @@ mod tests {
         fn any_text_comes_back(text in any::<String>(), document in any::<Option<String>>()) {
             let mut record = full();
             record.declared.name = text.clone();
-            record.declared.labels = [(text.clone(), text.clone())].into();
+            record.declared.labels = [(&*text, &*text)].into();
             record.declared.capabilities = vec![text.clone(), String::new()];
             record.declared.document = document.map(String::into_boxed_str);
             prop_assert_eq!(decode(&stored(&record, encode(&record))).unwrap(), record);

@@ -36,6 +36,7 @@
 //! ([`Query`]), what happens ([`Change`], [`Watcher`]), who does it ([`Registry`], [`Driver`]), and
 //! where it rests ([`store`]).
 
+mod labels;
 mod record;
 mod lease;
 mod clock;
@@ -63,6 +64,7 @@ pub use change::{Cause, Change, Revision};
 pub use clock::{Alarm, Clock, SystemClock, Tick, Timestamp};
 pub use driver::Driver;
 pub use error::{Error, Invalid};
+pub use labels::Labels;
 pub use lease::{Beat, Lease, Standing, Term, Ttl};
 pub use namespace::{OnConflict, OnExpiry, Rules};
 pub use operation::{Claim, Done, Guard};

@@ -1,6 +1,5 @@
 //! What is known about one registered thing.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use crate::change::Revision;
 use crate::clock::Timestamp;
 use crate::error::Invalid;
+use crate::labels::Labels;
 use crate::lease::Term;
 use crate::limits;
 
@@ -34,7 +34,7 @@ pub struct Declared {
     /// What it can do; each one finds it.
     pub capabilities: Vec<String>,
     /// Further facts, searchable.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Who registered it.
     pub registered_by: String,
     /// How long it is believed without a heartbeat.
@@ -172,7 +172,7 @@ impl Declared {
         for capability in &self.capabilities {
             fits("capabilities", capability, limits::TEXT_BYTES_MAX)?;
         }
-        for (name, value) in &self.labels {
+        for (name, value) in self.labels.iter() {
             fits("labels", name, limits::TEXT_BYTES_MAX)?;
             fits("labels", value, limits::TEXT_BYTES_MAX)?;
         }

@@ -28,7 +28,7 @@ fn declared() -> impl Strategy<Value = Declared> {
     (word(), word(), states, words(), words(), labels).prop_map(
         |(name, role, state, services, capabilities, labels)| {
             let services = services.into_iter().map(|name| Service { name, port: None });
-            let services = services.collect();
+            let (services, labels) = (services.collect(), labels.into_iter().collect());
             Declared { name, role, state, services, capabilities, labels, ..Declared::default() }
         },
     )

@@ -158,7 +158,7 @@ fn declared(record: &Record, term: Term) -> Declared {
         role: record.identity.tool.clone(),
         state: State::from(record.lifecycle.state),
         address: gateway.unwrap_or_else(|| place.clone()),
-        labels: current.map(|name| (TERMINAL.to_string(), name)).into_iter().collect(),
+        labels: current.map(|name| (TERMINAL, name)).into_iter().collect(),
         term,
         document: Some(document.into()),
         ..Declared::default()

@@ -114,7 +114,7 @@ impl Declaration {
             address: self.address,
             services: self.services.into_iter().map(service).collect(),
             capabilities: self.capabilities,
-            labels: self.labels,
+            labels: self.labels.into_iter().collect(),
             registered_by: self.registered_by,
             term: match self.ttl_ms {
                 None => Term::Default,
@@ -135,7 +135,7 @@ impl Declaration {
             address: declared.address.clone(),
             services: declared.services.iter().map(service).collect(),
             capabilities: declared.capabilities.clone(),
-            labels: declared.labels.clone(),
+            labels: declared.labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
             registered_by: declared.registered_by.clone(),
             ttl_ms: match declared.term {
                 Term::Default => None,

@@ -116,7 +116,7 @@ impl Registration {
             name,
             role: ROLE.to_owned(),
             address: host,
-            labels: [(VERSION.to_owned(), version)].into(),
+            labels: [(VERSION, version)].into(),
             term,
             ..Declared::default()
         };

@@ -157,7 +157,7 @@ fn push_seconds(text: &mut String, at: Timestamp) {
 }
 
 fn version(record: &Record) -> &str {
-    record.declared.labels.get(VERSION).map_or("", String::as_str)
+    record.declared.labels.get(VERSION).unwrap_or("")
 }
 
 fn tools_of(slot: &Slot) -> Cow<'_, Tools> {
