@@ -117,7 +117,10 @@ impl Query {
             && is(&self.name, &declared.name)
             && self.service.as_ref().is_none_or(|w| declared.services.iter().any(|s| s.name == *w))
             && self.capabilities.iter().all(|wanted| declared.capabilities.contains(wanted))
-            && self.labels.iter().all(|(name, value)| declared.labels.get(name) == Some(value.as_str()))
+            && self
+                .labels
+                .iter()
+                .all(|(name, value)| declared.labels.get(name) == Some(value.as_str()))
     }
 
     /// Whether a watcher of this query sees the record: its scope by the announced standing.

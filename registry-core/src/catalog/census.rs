@@ -34,7 +34,7 @@ impl Catalog {
         for namespace in self.namespaces.load().values() {
             let roles = namespace.facets[Facet::Role as usize].pin();
             let views: BTreeMap<Box<str>, Arc<View>> =
-                roles.iter().map(|(role, cell)| (role.clone(), cell.load())).collect();
+                roles.iter().map(|(role, listing)| (role.clone(), listing.load(now))).collect();
             tallies.extend(views.into_iter().map(|(role, view)| {
                 let rest = view.rest.iter_after(None);
                 let stale = rest.filter(|slot| slot.standing(now) == Standing::Stale).count();

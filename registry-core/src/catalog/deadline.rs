@@ -73,12 +73,13 @@ impl Deadlines {
     pub(crate) fn arm(&mut self, catalog: &Catalog, slot: &Slot) {
         let pulse = slot.pulse();
         let horizon = Tick(catalog.horizon.load(Relaxed));
-        let Some(at) = next_deadline(catalog, pulse) else {
-            return pulse.armed.store(NOWHERE, Relaxed);
-        };
-        self.place(pulse, at, horizon);
-        if at <= horizon {
-            // Its cells were told when it was applied; the next look takes that back.
+        match next_deadline(catalog, pulse) {
+            Some(at) => self.place(pulse, at, horizon),
+            None => pulse.armed.store(NOWHERE, Relaxed),
+        }
+        if !self.closing.is_empty() {
+            // Its cells may have been told when it was applied: of itself, or of the record that
+            // was the only one there before. The next look takes that back.
             let cells = catalog.cells(slot).into_iter();
             self.told.extend(cells.map(|cell| (Arc::as_ptr(&cell) as usize, cell)));
         }

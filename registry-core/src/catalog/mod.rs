@@ -6,6 +6,7 @@
 mod census;
 mod deadline;
 mod discovery;
+mod drafts;
 mod members;
 mod slot;
 mod view;
@@ -19,9 +20,10 @@ use arc_swap::ArcSwap;
 pub use self::census::Tally;
 pub(crate) use self::deadline::{Deadlines, Due};
 pub use self::discovery::{Discovery, Iter};
+use self::drafts::Drafts;
 pub(crate) use self::slot::Pulse;
 pub use self::slot::{Memo, Slot};
-use self::view::{Cell, View};
+use self::view::{Cell, Listing, View};
 use crate::change::{Change, Revision};
 use crate::clock::Tick;
 use crate::error::Invalid;
@@ -58,7 +60,7 @@ pub(crate) struct Namespace {
     pub(crate) rules: Rules,
     records: Map<Arc<str>, Arc<Slot>>,
     all: Arc<Cell>,
-    facets: [Map<Box<str>, Arc<Cell>>; Facet::COUNT],
+    facets: [Map<Box<str>, Listing>; Facet::COUNT],
 }
 
 /// One thing that happens to the catalog.
@@ -176,20 +178,20 @@ impl Catalog {
     pub(crate) fn apply<'a>(&self, steps: impl IntoIterator<Item = Step<'a>>) {
         let horizon = Tick(self.horizon.load(Ordering::SeqCst));
         let namespaces = self.namespaces.load();
-        let mut drafts = Drafts::default();
+        let mut drafts = Drafts::new(horizon);
         for step in steps {
             match step {
                 Step::Relist(slot) => {
                     let key = &slot.record().key;
                     if let Some(namespace) = namespaces.get(key.namespace()) {
-                        drafts.put(namespace, slot, horizon);
+                        drafts.put(namespace, slot);
                     }
                 }
                 Step::Change(change) => {
                     let key = change.key();
                     self.revision.fetch_max(change.revision.0, Ordering::AcqRel);
                     if let Some(namespace) = namespaces.get(key.namespace()) {
-                        self.change(namespace, change, horizon, &mut drafts);
+                        self.change(namespace, change, &mut drafts);
                     }
                 }
             }
@@ -215,13 +217,7 @@ impl Catalog {
         self.namespaces.load().values().map(|namespace| namespace.all.load()).collect()
     }
 
-    fn change(
-        &self,
-        namespace: &Arc<Namespace>,
-        change: &Change,
-        horizon: Tick,
-        drafts: &mut Drafts,
-    ) {
+    fn change(&self, namespace: &Arc<Namespace>, change: &Change, drafts: &mut Drafts) {
         let records = namespace.records.pin();
         if let Some(before) = &change.before {
             let gone = change
@@ -239,7 +235,7 @@ impl Catalog {
                 if records.insert(after.record().key.shared_id(), Arc::clone(after)).is_none() {
                     self.len.fetch_add(1, Ordering::Relaxed);
                 }
-                drafts.put(namespace, after, horizon);
+                drafts.put(namespace, after);
             }
             None => {
                 if records.remove(change.key().id()).is_some() {
@@ -268,7 +264,7 @@ impl Namespace {
             name,
             rules,
             records: Map::default(),
-            all: Arc::new(Cell::new()),
+            all: Arc::new(Cell::empty()),
             facets: std::array::from_fn(|_| Map::default()),
         })
     }
@@ -319,14 +315,14 @@ impl Namespace {
         now: Tick,
         horizon: Tick,
     ) -> Option<(Arc<View>, bool)> {
-        let cells = self.facets[facet as usize].pin();
-        Some(cells.get(text)?.load_at(now, horizon))
+        let listings = self.facets[facet as usize].pin();
+        Some(listings.get(text)?.load_at(now, horizon))
     }
 
     fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {
         let facets = facets_of(slot.record(), &self.rules.indexed_labels);
         let cells = facets.filter_map(|(facet, text)| {
-            self.facets[facet as usize].pin().get(&*text).map(Arc::clone)
+            self.facets[facet as usize].pin().get(&*text)?.cell().map(Arc::clone)
         });
         std::iter::once(Arc::clone(&self.all)).chain(cells).collect()
     }
@@ -354,93 +350,5 @@ impl Best {
             self.view = Some(candidate);
         }
         true
-    }
-}
-
-// === Drafts: the views of one batch before they are published ===
-
-/// Views being changed, each once however many of a batch's steps concern it.
-#[derive(Default)]
-struct Drafts(HashMap<Place, Draft, foldhash::fast::RandomState>);
-
-/// Which view of which namespace; `None` is the one of all records.
-type Place = (Arc<str>, Option<(Facet, Box<str>)>);
-
-struct Draft {
-    namespace: Arc<Namespace>,
-    cell: Arc<Cell>,
-    view: View,
-    /// The cell is not among the namespace's yet.
-    new: bool,
-}
-
-impl Drafts {
-    fn put(&mut self, namespace: &Arc<Namespace>, slot: &Arc<Slot>, horizon: Tick) {
-        let closing = slot.lease().live_until().filter(|until| *until <= horizon);
-        let put = |draft: &mut Draft| {
-            if let Some(until) = closing {
-                draft.cell.close_by(until);
-            }
-            draft.view.put(slot);
-        };
-        put(self.draft(namespace, None));
-        for (facet, text) in facets_of(slot.record(), &namespace.rules.indexed_labels) {
-            put(self.draft(namespace, Some((facet, text.into()))));
-        }
-    }
-
-    /// Takes `before` out of every view that `after` does not stand in.
-    fn remove(&mut self, namespace: &Arc<Namespace>, before: &Slot, after: Option<&Slot>) {
-        let labels = &namespace.rules.indexed_labels;
-        let at = before.record().created;
-        let same = after.filter(|after| after.record().created == at);
-        if same.is_none() {
-            self.draft(namespace, None).view.remove(at);
-        }
-        for (facet, text) in facets_of(before.record(), labels) {
-            let stays = same.is_some_and(|after| {
-                facets_of(after.record(), labels).any(|kept| kept == (facet, text.clone()))
-            });
-            if !stays {
-                self.draft(namespace, Some((facet, text.into()))).view.remove(at);
-            }
-        }
-    }
-
-    fn draft(
-        &mut self,
-        namespace: &Arc<Namespace>,
-        place: Option<(Facet, Box<str>)>,
-    ) -> &mut Draft {
-        self.0.entry((Arc::clone(&namespace.name), place)).or_insert_with_key(|(_, place)| {
-            let known = match place {
-                None => Some(Arc::clone(&namespace.all)),
-                Some((facet, text)) => {
-                    namespace.facets[*facet as usize].pin().get(&**text).map(Arc::clone)
-                }
-            };
-            let new = known.is_none();
-            let cell = known.unwrap_or_else(|| Arc::new(Cell::new()));
-            let view = View::clone(&cell.load());
-            Draft { namespace: Arc::clone(namespace), cell, view, new }
-        })
-    }
-
-    fn publish(self) {
-        for ((_, place), draft) in self.0 {
-            let empty = draft.view.is_empty();
-            if !(draft.new && empty) {
-                draft.cell.publish(draft.view);
-            }
-            // A view of nothing is not kept, so that values nobody carries any more cost nothing.
-            if let Some((facet, text)) = place {
-                let facets = draft.namespace.facets[facet as usize].pin();
-                match (draft.new, empty) {
-                    (true, false) => drop(facets.insert(text, draft.cell)),
-                    (false, true) => drop(facets.remove(&*text)),
-                    _ => {}
-                }
-            }
-        }
     }
 }

@@ -19,8 +19,16 @@ pub(crate) struct View {
     pub(crate) rest: Members,
 }
 
-/// Where the latest view of one facet stands.
-#[derive(Default)]
+/// What is kept for one value of a facet.
+#[derive(Clone)]
+pub(crate) enum Listing {
+    /// The only record of this value, as of nearly every name: a view of it is made when asked for.
+    One(Arc<Slot>),
+    /// More than one; or there was, since the value came to be.
+    Many(Arc<Cell>),
+}
+
+/// Where the latest view of several records stands.
 pub(crate) struct Cell {
     view: ArcSwap<View>,
     /// The earliest instant at which a live member may lapse that the horizon does not cover.
@@ -36,6 +44,11 @@ impl View {
 
     pub(crate) fn len(&self) -> usize {
         self.live.len() + self.rest.len()
+    }
+
+    /// The only slot, if there is but one.
+    pub(super) fn only(&self) -> Option<&Arc<Slot>> {
+        self.slots().next().filter(|_| self.len() == 1)
     }
 
     /// Every slot, live ones first.
@@ -61,11 +74,50 @@ impl View {
     }
 }
 
+// === impl Listing ===
+
+impl Listing {
+    /// The view as of `now`.
+    pub(super) fn load(&self, now: Tick) -> Arc<View> {
+        match self {
+            // By its lease alone: whether it is marked as lapsed may be undecided just now.
+            Self::One(slot) if slot.is_live(now) => {
+                Arc::new(View { live: Members::One(Arc::clone(slot)), rest: Members::None })
+            }
+            Self::One(slot) => {
+                Arc::new(View { live: Members::None, rest: Members::One(Arc::clone(slot)) })
+            }
+            Self::Many(cell) => cell.load(),
+        }
+    }
+
+    /// Like [`Cell::load_at`].
+    pub(super) fn load_at(&self, now: Tick, horizon: Tick) -> (Arc<View>, bool) {
+        match self {
+            Self::One(_) => (self.load(now), true),
+            Self::Many(cell) => cell.load_at(now, horizon),
+        }
+    }
+
+    pub(super) fn cell(&self) -> Option<&Arc<Cell>> {
+        match self {
+            Self::One(_) => None,
+            Self::Many(cell) => Some(cell),
+        }
+    }
+}
+
 // === impl Cell ===
 
 impl Cell {
-    pub(super) fn new() -> Self {
-        Self { view: ArcSwap::default(), closing: AtomicU64::new(u64::MAX) }
+    /// A cell in which `view` stands; the first of its members lapses at `closing`, for all that
+    /// the horizon does not cover.
+    pub(super) fn new(view: View, closing: Tick) -> Self {
+        Self { view: ArcSwap::from_pointee(view), closing: AtomicU64::new(closing.0) }
+    }
+
+    pub(super) fn empty() -> Self {
+        Self::new(View::default(), Tick(u64::MAX))
     }
 
     pub(super) fn load(&self) -> Arc<View> {
@@ -82,17 +134,14 @@ impl Cell {
         (self.load(), now <= horizon && now <= closing)
     }
 
-    /// Announces, before it is published, a member that may lapse at `until`.
-    pub(super) fn close_by(&self, until: Tick) {
-        self.closing.fetch_min(until.0, Ordering::SeqCst);
-    }
-
     /// Says which instant is covered now, after what lapsed has been taken out.
     pub(super) fn set_closing(&self, until: Tick) {
         self.closing.store(until.0, Ordering::SeqCst);
     }
 
-    pub(super) fn publish(&self, view: View) {
+    /// Shows the view; first, that some member of it may lapse at `closing`.
+    pub(super) fn publish(&self, view: View, closing: Tick) {
+        self.closing.fetch_min(closing.0, Ordering::SeqCst);
         self.view.store(Arc::new(view));
     }
 }

@@ -1,0 +1,157 @@
+//! The views of one batch before they are published.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::slot::Slot;
+use super::view::{Cell, Listing, View};
+use super::{Map, Namespace};
+use crate::clock::Tick;
+use crate::query::{Facet, facets_of};
+
+/// Views being changed, each once however many of a batch's steps concern it.
+pub(super) struct Drafts {
+    horizon: Tick,
+    namespaces: HashMap<Arc<str>, Desk>,
+}
+
+/// The drafts of one namespace.
+struct Desk {
+    namespace: Arc<Namespace>,
+    all: Draft,
+    facets: [HashMap<Box<str>, Draft, foldhash::fast::RandomState>; Facet::COUNT],
+}
+
+struct Draft {
+    /// Where it will stand; none if a single record stands there, or nothing.
+    cell: Option<Arc<Cell>>,
+    view: View,
+    /// When the first of the members put here may lapse, if that is before the horizon.
+    closing: Tick,
+}
+
+// === impl Drafts ===
+
+impl Drafts {
+    pub(super) fn new(horizon: Tick) -> Self {
+        Self { horizon, namespaces: HashMap::new() }
+    }
+
+    /// Puts the slot into every view that shows it.
+    pub(super) fn put(&mut self, namespace: &Arc<Namespace>, slot: &Arc<Slot>) {
+        let horizon = self.horizon;
+        let desk = self.desk(namespace);
+        desk.all.put(slot, horizon);
+        for (facet, text) in facets_of(slot.record(), &namespace.rules.indexed_labels) {
+            desk.draft(facet, &text, horizon).put(slot, horizon);
+        }
+    }
+
+    /// Takes `before` out of every view that `after` does not stand in.
+    pub(super) fn remove(
+        &mut self,
+        namespace: &Arc<Namespace>,
+        before: &Slot,
+        after: Option<&Slot>,
+    ) {
+        let horizon = self.horizon;
+        let desk = self.desk(namespace);
+        let labels = &namespace.rules.indexed_labels;
+        let at = before.record().created;
+        let same = after.filter(|after| after.record().created == at);
+        if same.is_none() {
+            desk.all.view.remove(at);
+        }
+        for (facet, text) in facets_of(before.record(), labels) {
+            let stays = same.is_some_and(|after| {
+                facets_of(after.record(), labels).any(|kept| kept == (facet, text.clone()))
+            });
+            if !stays {
+                desk.draft(facet, &text, horizon).view.remove(at);
+            }
+        }
+    }
+
+    pub(super) fn publish(self) {
+        for desk in self.namespaces.into_values() {
+            desk.namespace.all.publish(desk.all.view, desk.all.closing);
+            for (drafts, listings) in desk.facets.into_iter().zip(&desk.namespace.facets) {
+                for (text, draft) in drafts {
+                    draft.publish(listings, text);
+                }
+            }
+        }
+    }
+
+    fn desk(&mut self, namespace: &Arc<Namespace>) -> &mut Desk {
+        self.namespaces.entry(Arc::clone(&namespace.name)).or_insert_with(|| Desk {
+            namespace: Arc::clone(namespace),
+            all: Draft::of(&namespace.all),
+            facets: Default::default(),
+        })
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    fn draft(&mut self, facet: Facet, text: &str, horizon: Tick) -> &mut Draft {
+        let drafts = &mut self.facets[facet as usize];
+        // Asked twice, so that the text is copied for the first of a batch only.
+        if !drafts.contains_key(text) {
+            let listings = self.namespace.facets[facet as usize].pin();
+            let draft = match listings.get(text) {
+                Some(Listing::Many(cell)) => Draft::of(cell),
+                Some(Listing::One(slot)) => {
+                    let mut draft = Draft::new();
+                    draft.put(slot, horizon);
+                    draft
+                }
+                None => Draft::new(),
+            };
+            drafts.insert(text.into(), draft);
+        }
+        drafts.get_mut(text).expect("it was there or has just been put there")
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    fn new() -> Self {
+        Self { cell: None, view: View::default(), closing: Tick(u64::MAX) }
+    }
+
+    fn of(cell: &Arc<Cell>) -> Self {
+        let view = View::clone(&cell.load());
+        Self { cell: Some(Arc::clone(cell)), view, closing: Tick(u64::MAX) }
+    }
+
+    fn put(&mut self, slot: &Arc<Slot>, horizon: Tick) {
+        let until = slot.lease().live_until();
+        if let Some(until) = until.filter(|until| *until <= horizon) {
+            self.closing = self.closing.min(until);
+        }
+        self.view.put(slot);
+    }
+
+    /// Shows it where its value is looked up.
+    ///
+    /// A value that nobody carries any more is forgotten, so that it costs nothing. One that
+    /// several had keeps its cell until then: whoever has just found the cell sees what is true.
+    fn publish(self, listings: &Map<Box<str>, Listing>, text: Box<str>) {
+        let (listings, empty) = (listings.pin(), self.view.is_empty());
+        if empty {
+            listings.remove(&*text);
+        }
+        match (self.cell, self.view.only()) {
+            (Some(cell), _) => cell.publish(self.view, self.closing),
+            (None, Some(slot)) => drop(listings.insert(text, Listing::One(Arc::clone(slot)))),
+            (None, None) if empty => {}
+            (None, None) => {
+                let cell = Cell::new(self.view, self.closing);
+                listings.insert(text, Listing::Many(Arc::new(cell)));
+            }
+        }
+    }
+}
