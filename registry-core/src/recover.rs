@@ -1,6 +1,6 @@
 //! From the store to the catalog: at the start, and when a store could not say what it did.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::{Due, Pulse, Slot};
@@ -73,6 +73,13 @@ pub(crate) fn fill(
 ) -> Result<Recovered, OpenError> {
     let stopped = contents.loaded.mark.map_or(now, |mark| mark.tick);
     let mut recovered = Recovered::default();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for (record, _) in &contents.records {
+        *counts.entry(record.key.namespace()).or_default() += 1;
+    }
+    for (name, count) in counts {
+        shared.catalog.namespace_or_new(name)?.expect(count);
+    }
     let mut changes = Vec::with_capacity(contents.records.len().min(STEP));
     for (mut record, beat) in contents.records {
         let namespace = shared.catalog.namespace_or_new(record.key.namespace())?;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Namespace;
 use super::slot::Slot;
 use super::view::{Cell, Listing, View};
-use super::{Map, Namespace};
 use crate::clock::Tick;
 use crate::query::{Facet, facets_of};
 
@@ -19,7 +19,9 @@ pub(super) struct Drafts {
 struct Desk {
     namespace: Arc<Namespace>,
     all: Draft,
-    facets: [HashMap<Box<str>, Draft, foldhash::fast::RandomState>; Facet::COUNT],
+    drafts: Vec<Draft>,
+    /// Where the draft of each value stands.
+    places: [HashMap<Box<str>, usize, foldhash::fast::RandomState>; Facet::COUNT],
 }
 
 struct Draft {
@@ -29,6 +31,9 @@ struct Draft {
     /// When the first of the members put here may lapse, if that is before the horizon.
     closing: Tick,
 }
+
+type MapRef<'a> =
+    papaya::HashMapRef<'a, Box<str>, Listing, foldhash::fast::RandomState, papaya::LocalGuard<'a>>;
 
 // === impl Drafts ===
 
@@ -73,11 +78,12 @@ impl Drafts {
     }
 
     pub(super) fn publish(self) {
-        for desk in self.namespaces.into_values() {
+        for mut desk in self.namespaces.into_values() {
             desk.namespace.all.publish(desk.all.view, desk.all.closing);
-            for (drafts, listings) in desk.facets.into_iter().zip(&desk.namespace.facets) {
-                for (text, draft) in drafts {
-                    draft.publish(listings, text);
+            for (places, listings) in desk.places.into_iter().zip(&desk.namespace.facets) {
+                let listings = listings.pin();
+                for (text, place) in places {
+                    std::mem::take(&mut desk.drafts[place]).publish(&listings, text);
                 }
             }
         }
@@ -87,7 +93,8 @@ impl Drafts {
         self.namespaces.entry(Arc::clone(&namespace.name)).or_insert_with(|| Desk {
             namespace: Arc::clone(namespace),
             all: Draft::of(&namespace.all),
-            facets: Default::default(),
+            drafts: Vec::new(),
+            places: Default::default(),
         })
     }
 }
@@ -96,35 +103,34 @@ impl Drafts {
 
 impl Desk {
     fn draft(&mut self, facet: Facet, text: &str, horizon: Tick) -> &mut Draft {
-        let drafts = &mut self.facets[facet as usize];
-        // Asked twice, so that the text is copied for the first of a batch only.
-        if !drafts.contains_key(text) {
-            let listings = self.namespace.facets[facet as usize].pin();
-            let draft = match listings.get(text) {
-                Some(Listing::Many(cell)) => Draft::of(cell),
-                Some(Listing::One(slot)) => {
-                    let mut draft = Draft::new();
-                    draft.put(slot, horizon);
-                    draft
-                }
-                None => Draft::new(),
-            };
-            drafts.insert(text.into(), draft);
-        }
-        drafts.get_mut(text).expect("it was there or has just been put there")
+        let places = &mut self.places[facet as usize];
+        let place = places.get(text).copied().unwrap_or_else(|| {
+            let mut draft = Draft::default();
+            match self.namespace.facets[facet as usize].pin().get(text) {
+                Some(Listing::Many(cell)) => draft = Draft::of(cell),
+                Some(Listing::One(slot)) => draft.put(slot, horizon),
+                None => {}
+            }
+            places.insert(text.into(), self.drafts.len());
+            self.drafts.push(draft);
+            self.drafts.len() - 1
+        });
+        &mut self.drafts[place]
     }
 }
 
 // === impl Draft ===
 
-impl Draft {
-    fn new() -> Self {
+impl Default for Draft {
+    fn default() -> Self {
         Self { cell: None, view: View::default(), closing: Tick(u64::MAX) }
     }
+}
 
+impl Draft {
     fn of(cell: &Arc<Cell>) -> Self {
         let view = View::clone(&cell.load());
-        Self { cell: Some(Arc::clone(cell)), view, closing: Tick(u64::MAX) }
+        Self { cell: Some(Arc::clone(cell)), view, ..Self::default() }
     }
 
     fn put(&mut self, slot: &Arc<Slot>, horizon: Tick) {
@@ -139,8 +145,8 @@ impl Draft {
     ///
     /// A value that nobody carries any more is forgotten, so that it costs nothing. One that
     /// several had keeps its cell until then: whoever has just found the cell sees what is true.
-    fn publish(self, listings: &Map<Box<str>, Listing>, text: Box<str>) {
-        let (listings, empty) = (listings.pin(), self.view.is_empty());
+    fn publish(self, listings: &MapRef<'_>, text: Box<str>) {
+        let empty = self.view.is_empty();
         if empty {
             listings.remove(&*text);
         }

@@ -273,6 +273,13 @@ impl Namespace {
         self.records.pin().get(id).map(Arc::clone)
     }
 
+    /// Makes room for so many records at once, rather than each time it has become too small, and
+    /// for as many names: nearly all differ.
+    pub(crate) fn expect(&self, records: usize) {
+        self.records.pin().reserve(records);
+        self.facets[Facet::Name as usize].pin().reserve(records);
+    }
+
     /// Adds the smallest view that holds every match; the query filters what is left to decide.
     fn collect(&self, query: &Query, now: Tick, horizon: Tick, found: &mut Discovery) {
         let mut best = Best { scope: query.scope, answered: 0, view: None };
