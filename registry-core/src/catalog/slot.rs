@@ -11,16 +11,22 @@ use crate::namespace::Rules;
 use crate::record::{Key, Record, State};
 
 /// One version of a record, shared by everyone who reads it.
+///
+/// In this order in memory: a heartbeat touches the count of its holders and the pulse, and nothing
+/// of a record's several lines.
+#[repr(C)]
 pub struct Slot {
-    record: Record,
     pulse: Arc<Pulse>,
     memo: Memo,
+    record: Record,
 }
 
 /// What heartbeats move. Shared by all versions of a record, from its creation to its removal.
+///
+/// In this order in memory: what a heartbeat touches is together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Pulse {
-    pub(crate) key: Key,
     pub(crate) created: Revision,
     last_seen: AtomicI64,
     renewed: AtomicU64,
@@ -33,6 +39,7 @@ pub(crate) struct Pulse {
     dirty: AtomicBool,
     /// Set when the record is gone for good.
     removed: AtomicBool,
+    pub(crate) key: Key,
     /// Where the deadlines hold it: see [`Deadlines`](super::deadline::Deadlines).
     pub(super) armed: AtomicU64,
 }
