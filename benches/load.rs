@@ -1,5 +1,7 @@
 //! A registry with as many records as a measurement wants.
 
+pub mod plot;
+
 use std::sync::Arc;
 
 use registry_core::{Builder, Claim, Declared, Key, Registry, Rules, Store, StoreError, Ttl};
