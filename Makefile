@@ -1,6 +1,6 @@
 # One line a verb. `make test` is what CI runs.
 
-.PHONY: run test fmt bench
+.PHONY: run test fmt bench bench-full
 
 # Serve on 127.0.0.1:3000, records in ./data.
 run:
@@ -14,6 +14,14 @@ test:
 fmt:
 	cargo fmt --all
 
-# Measure; see benches/README.md.
+# Measure with 100,000 records, in ten minutes and the time to build; see benches/README.md.
 bench:
+	cargo bench --package rolecall-benches -- --quick
+	cargo run --release --package rolecall-benches -- curves
+	cargo run --release --package rolecall-benches
+
+# The same with a million, in about an hour.
+bench-full:
 	cargo bench --package rolecall-benches
+	cargo run --release --package rolecall-benches -- curves
+	cargo run --release --package rolecall-benches -- --records 1000000

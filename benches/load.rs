@@ -121,11 +121,16 @@ pub fn builder(store: Arc<dyn Store>) -> Builder {
     Registry::builder(store).namespace(NAMESPACE, rules)
 }
 
-/// The sizes to measure at: the real ones for `cargo bench`, tiny ones for `cargo test`.
+/// The sizes to measure at: the real ones for `cargo bench`, not the largest of them with
+/// `--quick`, and tiny ones for `cargo test`.
 #[must_use]
 pub fn sizes() -> &'static [usize] {
-    let measures = std::env::args().any(|argument| argument == "--bench");
-    if measures { &[1_000, 100_000, 1_000_000] } else { &[20, 50] }
+    let is = |flag: &str| std::env::args().any(|argument| argument == flag);
+    match (is("--bench"), is("--quick")) {
+        (false, _) => &[20, 50],
+        (true, true) => &[1_000, 100_000],
+        (true, false) => &[1_000, 100_000, 1_000_000],
+    }
 }
 
 /// The id of the record of this number. Numbers are spread, so that neighbours in time are not

@@ -76,6 +76,12 @@ impl Contender {
 
 // === impl Named ===
 
+impl From<Named> for Contender {
+    fn from(Named { name, dialect, address }: Named) -> Self {
+        Self { name, dialect, address, process: None }
+    }
+}
+
 impl FromStr for Named {
     type Err = String;
 
@@ -97,37 +103,36 @@ impl FromStr for Named {
 // === impl Site ===
 
 impl Site {
-    /// Starts everybody who is there; says of the others how to get them.
-    pub(crate) fn start(
-        &self,
-        named: &[Named],
-        with_pypi: bool,
-    ) -> Outcome<(Vec<Contender>, Vec<String>)> {
-        let mut contenders = Vec::new();
-        let mut skipped = Vec::new();
-        for (name, store) in [(OURS, sled(self)), (OURS_IN_MEMORY, "memory:".to_owned())] {
+    /// Starts our server, the one to be measured first.
+    pub(crate) fn start(&self) -> Outcome<Vec<Contender>> {
+        let start = |(name, store): (&str, String)| {
             let (process, address) = self.ours(&store, None)?;
-            contenders.push(contender(name, Dialect::Rolecall, address, process));
-        }
+            Ok(contender(name, Dialect::Rolecall, address, process))
+        };
+        let ours = [(OURS, sled(self)), (OURS_IN_MEMORY, "memory:".to_owned())];
+        ours.into_iter().map(start).collect()
+    }
+
+    /// Starts every peer who is there; says of the others how to get them.
+    pub(crate) fn start_peers(&self, with_pypi: bool) -> Outcome<(Vec<Contender>, Vec<String>)> {
+        let mut peers = Vec::new();
+        let mut skipped = Vec::new();
         if is_installed("redis-server") && is_installed("redis-benchmark") {
-            contenders.push(self.redis()?);
+            peers.push(self.redis()?);
         } else {
             skipped.push("redis: not here; apt-get install redis-server redis-tools".to_owned());
         }
         if is_installed("etcd") {
-            contenders.push(self.etcd()?);
+            peers.push(self.etcd()?);
         } else {
             skipped.push("etcd: not here; apt-get install etcd-server".to_owned());
         }
         if with_pypi {
-            contenders.push(self.runspec()?);
+            peers.push(self.runspec()?);
         } else {
             skipped.push("runspec-registry: not asked for; --with-pypi installs it".to_owned());
         }
-        for Named { name, dialect, address } in named.iter().cloned() {
-            contenders.push(Contender { name, dialect, address, process: None });
-        }
-        Ok((contenders, skipped))
+        Ok((peers, skipped))
     }
 
     fn ours(&self, store: &str, papers: Option<&Path>) -> Outcome<(Process, SocketAddr)> {

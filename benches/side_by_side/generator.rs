@@ -1,14 +1,15 @@
 //! What makes load and measures answers: wrk, h2load and redis-benchmark. All run for a given time
 //! on the same number of connections; one answer that is not a good one spoils a run.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::caller::{Outcome, Question};
 use crate::dialect::redis;
-use crate::lua::{self, REPORT, Stamp};
+use crate::lua::{self, BEGUN, REPORT, Stamp};
 
 /// Connections of every load, as in the goals.
 pub(crate) const CONNECTIONS: u32 = 64;
@@ -17,7 +18,7 @@ pub(crate) const CONNECTIONS: u32 = 64;
 const H2_CONNECTIONS: u32 = 8;
 
 /// Commands that tell how fast a Redis is, before it is measured for a given time.
-const REDIS_TRIAL: u64 = 5_000;
+const REDIS_TRIAL: u64 = 500;
 
 /// What one run came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -38,12 +39,21 @@ pub(crate) fn wrk(
 ) -> Outcome<Run> {
     let script = dir.join("wrk.lua");
     std::fs::write(&script, lua::script(address, question, records, stamp))?;
-    // wrk knows whole seconds only, and reports well when it is interrupted.
-    let mut wrk = Command::new("timeout");
-    wrk.args(["--preserve-status", "--signal=INT", &format!("{}", time.as_secs_f64()), "wrk"]);
+    // wrk knows whole seconds only, but reports well when it is interrupted. That it must not be
+    // before it has begun, and if the signal is lost it has to end all the same.
+    let seconds = time.as_secs() + 2;
+    let mut wrk = Command::new("wrk");
     wrk.args(["--threads", "1", "--connections", &CONNECTIONS.to_string(), "--latency"]);
-    wrk.args(["--duration", "1h", "--script"]).arg(&script).arg(format!("http://{address}"));
-    read_wrk(&output(&mut wrk)?)
+    wrk.args(["--duration", &format!("{seconds}s"), "--script"]).arg(&script);
+    let mut wrk = wrk.arg(format!("http://{address}")).stdout(Stdio::piped()).spawn()?;
+    let mut said = BufReader::new(wrk.stdout.take().ok_or("stdout is piped")?);
+    let mut all = String::new();
+    while !all.ends_with(BEGUN) && said.read_line(&mut all)? > 0 {}
+    std::thread::sleep(time);
+    Command::new("kill").args(["-s", "INT", &wrk.id().to_string()]).status()?;
+    said.read_to_string(&mut all)?;
+    wrk.wait()?;
+    read_wrk(&all)
 }
 
 fn read_wrk(said: &str) -> Outcome<Run> {

@@ -9,6 +9,9 @@ use crate::population::{ANY, ANY_CODED, NEW, NEW_CODED, digits};
 /// What wrk says about a run, in a line of its own.
 pub(crate) const REPORT: &str = "measured";
 
+/// What it says when it has begun, as a line of its own.
+pub(crate) const BEGUN: &str = "begun\n";
+
 /// A request with more random numbers than this is made ahead, since making it would be most of
 /// what is measured. A batch of a thousand heartbeats is one.
 const MADE_ANEW_MAX: usize = 8;
@@ -69,8 +72,10 @@ pub(crate) fn script(
         1..=MADE_ANEW_MAX => "request = build\n",
         _ => AHEAD,
     });
+    script.push_str(FIRST);
     script.push_str(DONE);
-    script.replace("MADE_AHEAD", &MADE_AHEAD.to_string()).replace("REPORT", REPORT)
+    let script = script.replace("MADE_AHEAD", &MADE_AHEAD.to_string());
+    script.replace("REPORT", REPORT).replace("BEGUN", BEGUN.trim_end())
 }
 
 /// A text as expressions of Lua: what is fixed in quotes, and the functions for the blanks.
@@ -129,6 +134,20 @@ for each = 1, MADE_AHEAD do ready[each] = build() end
 request = function()
   at = at % MADE_AHEAD + 1
   return ready[at]
+end
+"#;
+
+/// wrk asks for one request to look at, before it begins.
+const FIRST: &str = r#"
+local send, calls = request, 0
+request = function()
+  calls = calls + 1
+  if calls == 2 then
+    io.write("BEGUN\n")
+    io.flush()
+    request = send
+  end
+  return send()
 end
 "#;
 

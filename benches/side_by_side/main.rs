@@ -46,12 +46,12 @@ struct Surface {
 enum Order {
     /// Draw how the costs that criterion measured grow.
     Curves {
-        /// Where criterion keeps its figures.
-        #[arg(long, default_value = "target/criterion")]
-        criterion: PathBuf,
-        /// Where the pictures go.
-        #[arg(long, default_value = "target/bench")]
-        out: PathBuf,
+        /// Where criterion keeps its figures [default: target/criterion].
+        #[arg(long)]
+        criterion: Option<PathBuf>,
+        /// Where the pictures go [default: target/bench].
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Be the floor (the program starts itself so).
     #[command(hide = true)]
@@ -78,6 +78,9 @@ struct Flags {
     /// Another server to measure: NAME=DIALECT=URL. It must be empty, and is filled.
     #[arg(long)]
     peer: Vec<Named>,
+    /// Measure only ours and the floor.
+    #[arg(long, conflicts_with_all = ["peer", "with_pypi"])]
+    no_peers: bool,
     /// Put load on peers on other machines, too.
     #[arg(long)]
     yes: bool,
@@ -87,9 +90,9 @@ struct Flags {
     /// Our binary; without it, it is built.
     #[arg(long)]
     server: Option<PathBuf>,
-    /// Where results go.
-    #[arg(long, default_value = "target/bench")]
-    out: PathBuf,
+    /// Where results go [default: target/bench].
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// A file to write the table to, too.
     #[arg(long)]
     write_table: Option<PathBuf>,
@@ -99,10 +102,7 @@ fn main() -> ExitCode {
     let Surface { order, flags } = Surface::parse();
     let done = match order {
         Some(Order::Floor(flags)) => floor::serve(&flags).map(|()| true),
-        Some(Order::Curves { criterion, out }) => curves::draw(&criterion, &out).map(|drawn| {
-            drawn.iter().for_each(|path| tell(&format!("drawn: {}", path.display())));
-            true
-        }),
+        Some(Order::Curves { criterion, out }) => curves(criterion, out).map(|()| true),
         None => compare(&flags),
     };
     match done {
@@ -118,6 +118,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn curves(criterion: Option<PathBuf>, out: Option<PathBuf>) -> Outcome<()> {
+    let criterion = criterion.map_or_else(|| Ok(target()?.join("criterion")), Outcome::Ok)?;
+    for picture in curves::draw(&criterion, &results(out)?)? {
+        tell(&format!("drawn: {}", picture.display()));
+    }
+    Ok(())
+}
+
 /// The whole comparison; whether every row of it has a figure.
 fn compare(flags: &Flags) -> Outcome<bool> {
     let works = works(flags)?;
@@ -127,13 +135,18 @@ fn compare(flags: &Flags) -> Outcome<bool> {
         seconds: flags.seconds,
         warm_up_seconds: flags.warm_up_seconds,
     };
-    std::fs::create_dir_all(&flags.out)?;
     // Below the results, not in /tmp: that may be memory, where nothing is durable.
-    let home = tempfile::tempdir_in(std::path::absolute(&flags.out)?)?;
+    let out = results(flags.out.clone())?;
+    let home = tempfile::tempdir_in(&out)?;
     let site = Site { dir: home.path().to_owned(), server: server(flags)? };
     let mut report = Report::new(flags.records, pace);
-    let (mut contenders, skipped) = site.start(&flags.peer, flags.with_pypi)?;
-    report.skipped = skipped;
+    let mut contenders = site.start()?;
+    if !flags.no_peers {
+        let (peers, skipped) = site.start_peers(flags.with_pypi)?;
+        contenders.extend(peers);
+        contenders.extend(flags.peer.iter().cloned().map(Contender::from));
+        report.skipped = skipped;
+    }
     report.skipped.iter().for_each(|line| tell(line));
     announce(&works, &contenders, population, pace);
     for contender in &contenders {
@@ -153,7 +166,7 @@ fn compare(flags: &Flags) -> Outcome<bool> {
         let entries = arena.hold(*work, &mut contenders)?;
         report.rows.extend(outcome::rows(*work, population, entries));
     }
-    report.save(&flags.out)?;
+    report.save(&out)?;
     let document = report.document();
     if let Some(path) = &flags.write_table {
         std::fs::write(path, format!("# The last table\n\n{document}"))?;
@@ -205,20 +218,31 @@ fn server(flags: &Flags) -> Outcome<PathBuf> {
     if let Some(server) = &flags.server {
         return Ok(server.clone());
     }
-    let here = std::env::current_exe()?;
-    let profile = here.parent().ok_or("a program is in a folder")?;
-    let target = profile.parent().ok_or("a profile is in a folder")?;
     tell("building the server");
+    let target = target()?;
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--quiet", "--locked", "--package", "rolecall", "--bin", "rolecall"]);
-    build.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
+    build.arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    build.args(["--profile", profile]);
     if !build.status()?.success() {
         return Err("the server cannot be built; or say --server PATH".into());
     }
-    Ok(profile.join("rolecall"))
+    let folder = if cfg!(debug_assertions) { "debug" } else { "release" };
+    Ok(target.join(folder).join("rolecall"))
+}
+
+/// Where cargo has put this program: `target/PROFILE/`.
+fn target() -> Outcome<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.ancestors().nth(2).ok_or("cargo puts a program into target/PROFILE")?.to_owned())
+}
+
+/// The folder for results, made if it is not there.
+fn results(out: Option<PathBuf>) -> Outcome<PathBuf> {
+    let out = out.map_or_else(|| Ok(target()?.join("bench")), Outcome::Ok)?;
+    std::fs::create_dir_all(&out)?;
+    Ok(std::path::absolute(out)?)
 }
 
 /// A certificate for this machine, made for this run.

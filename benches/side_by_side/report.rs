@@ -59,10 +59,11 @@ const HEADINGS: [&str; 11] = [
 
 impl Report {
     pub(crate) fn new(records: usize, pace: Pace) -> Self {
-        let commit = said(Command::new("git").args(["describe", "--always", "--dirty"]));
+        let mut git = Command::new("git");
+        git.args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         Self {
             date: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
-            commit,
+            commit: said(&mut git),
             machine: Machine::here(),
             records,
             connections: CONNECTIONS,
