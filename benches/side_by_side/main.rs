@@ -223,6 +223,14 @@ fn server(flags: &Flags) -> Outcome<PathBuf> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--quiet", "--locked", "--package", "rolecall", "--bin", "rolecall"]);
     build.arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo told this program about its own package would be taken for news by build scripts
+    // of dependencies, and they would be built anew each time.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text == "CARGO_MANIFEST_DIR" {
+            build.env_remove(&name);
+        }
+    }
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     build.args(["--profile", profile]);
     if !build.status()?.success() {

@@ -30,6 +30,9 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<&'static str>,
 }
 
+/// A load above this is no quiet machine: somebody else wanted half a core.
+const BUSY: f64 = 0.5;
+
 /// Where it ran.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
@@ -104,6 +107,9 @@ impl Report {
             self.connections,
             self.table()
         );
+        if load.parse().is_ok_and(|load: f64| load > BUSY) {
+            text.push_str("\n- The machine was busy: ratios are rough, and rates mean nothing.");
+        }
         let invalid = self.rows.iter().filter_map(|row| {
             let why = row.invalid.as_ref()?;
             Some(format!("INVALID {}, {}: {why}", row.title, row.who))
