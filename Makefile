@@ -20,7 +20,7 @@ bench:
 	cargo run --release --package rolecall-benches -- curves
 	cargo run --release --package rolecall-benches
 
-# The same with a million, in about an hour.
+# The same with a million records.
 bench-full:
 	cargo bench --package rolecall-benches
 	cargo run --release --package rolecall-benches -- curves
