@@ -87,7 +87,7 @@ fn draw(svg: &mut String, bar: &Bar, y: f64, scale: f64, longest: f64) {
         let (x, end) = (LEFT + mark * scale, y + BAR + 3.0);
         let _ = writeln!(
             svg,
-            r##"<line x1="{x:.1}" y1="{}" x2="{x:.1}" y2="{end}" stroke="#b3261e" stroke-width="2"/>"##,
+            r##"<path d="M{x:.1} {}V{end}" stroke="#b3261e" stroke-width="2"/>"##,
             y - 3.0
         );
     }

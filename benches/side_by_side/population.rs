@@ -9,6 +9,12 @@ const FREQUENT_MAX: usize = 1_000;
 /// A record's lease: longer than any run.
 const TTL_MS: u64 = 24 * 3_600 * 1_000;
 
+/// What all records say alike.
+const DOCUMENT: &str = concat!(
+    r#""services":[{"name":"rpc","port":3001}],"#,
+    r#""metadata":{"task":"process invoices","started":"a while ago"}"#
+);
+
 /// What a request says where the number of a registered record is wanted, as twelve digits, at
 /// random each time.
 pub(crate) const ANY: &str = "{any}";
@@ -94,17 +100,17 @@ pub(crate) fn id(digits: &str) -> String {
 /// A record of about 300 bytes, as it stands in a batch of `/v1`.
 pub(crate) fn native(digits: &str, role: Role) -> String {
     let (id, role) = (id(digits), role.as_str());
-    format!(
-        r#"{{"id":"{id}","name":"worker-{digits}","role":"{role}","address":"{id}.vm.example.net:8080","services":[{{"name":"rpc","port":3001}}],"registered_by":"bench","metadata":{{"task":"process invoices","started":"a while ago"}},"ttl_ms":{TTL_MS}}}"#
-    )
+    let who = format!(r#""id":"{id}","name":"worker-{digits}","role":"{role}""#);
+    let lease = format!(r#""registered_by":"bench","ttl_ms":{TTL_MS}"#);
+    format!(r#"{{{who},"address":"{id}.vm.example.net:8080",{DOCUMENT},{lease}}}"#)
 }
 
 /// The same as `POST /registry/vms` wants it, and as other stores are given it.
 pub(crate) fn vers(digits: &str, role: Role) -> String {
     let (id, role) = (id(digits), role.as_str());
-    format!(
-        r#"{{"id":"{id}","name":"worker-{digits}","role":"{role}","status":"running","address":"{id}.vm.example.net:8080","services":[{{"name":"rpc","port":3001}}],"metadata":{{"task":"process invoices","started":"a while ago"}},"registeredBy":"bench"}}"#
-    )
+    let who = format!(r#""id":"{id}","name":"worker-{digits}","role":"{role}","status":"running""#);
+    let by = r#""registeredBy":"bench""#;
+    format!(r#"{{{who},"address":"{id}.vm.example.net:8080",{DOCUMENT},{by}}}"#)
 }
 
 #[cfg(test)]

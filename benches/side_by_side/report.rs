@@ -99,8 +99,8 @@ impl Report {
         let Machine { processor, cores, memory, kernel, load } = &self.machine;
         let Pace { rounds, seconds, .. } = self.pace;
         let mut text = format!(
-            "{}, commit {}. {processor}, {cores} cores, {memory}, Linux {kernel}, load {load} as it \
-             began. {} records, {} connections, {rounds} rounds of {seconds} s each.\n\n{}",
+            "{}, commit {}. {processor}, {cores} cores, {memory}, Linux {kernel}, load {load} as \
+             it began. {} records, {} connections, {rounds} rounds of {seconds} s each.\n\n{}",
             self.date,
             self.commit,
             grouped(self.records),

@@ -1,4 +1,4 @@
-//! The works: what servers are asked to do, one row of the table each, and what is expected of ours.
+//! The works: what servers are asked to do, one row of the table each, and what ours should reach.
 
 use crate::floor::Reads;
 use crate::population::Population;

@@ -20,9 +20,9 @@ const NEW_AMONG: usize = 1_000_000_000;
 /// Where each record of an answer says which it is.
 const AN_ID: &str = r#""id":"vm-"#;
 
-pub(super) const DIFFERS: &str = "Redis: another protocol, of one thread, asked by redis-benchmark; \
-    a role is an MGET of ids that the caller must know; a durable write is one with appendfsync \
-    always; a heartbeat is an EXPIRE";
+pub(super) const DIFFERS: &str = "Redis: another protocol, of one thread, asked by \
+    redis-benchmark; a role is an MGET of ids that the caller must know; a durable write is one \
+    with appendfsync always; a heartbeat is an EXPIRE";
 
 /// A command, again and again.
 #[derive(Debug, Clone)]

@@ -49,7 +49,6 @@ pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {
 
 fn instance(digits: &str) -> String {
     let id = id(digits);
-    format!(
-        r#"{{"instance_id":"{id}","name":"worker-{digits}","version":"1","host":"{id}.vm.example.net"}}"#
-    )
+    let who = format!(r#""instance_id":"{id}","name":"worker-{digits}""#);
+    format!(r#"{{{who},"version":"1","host":"{id}.vm.example.net"}}"#)
 }
