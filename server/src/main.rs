@@ -4,6 +4,7 @@ use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mimalloc::MiMalloc;
 use registry_core::encoding::DecodeError;
 use registry_core::{Driver, OpenError, Registry};
 use rolecall::args::{self, Order, ServeFlags};
@@ -18,6 +19,11 @@ use rolecall::tls::Tls;
 use rolecall::{
     App, bench, dialect, environment, hold, logging, print, reload, serve, snapshot, stack,
 };
+
+// A registry allocates small things, many of them, on all cores: a fifth less memory and a fifth
+// less time than with the allocator of the C library (benches/README.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let order = match args::parse(std::env::args_os()) {
