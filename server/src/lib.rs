@@ -39,6 +39,7 @@ mod document;
 mod journal;
 mod json;
 mod path;
+mod pieces;
 mod query;
 mod rate;
 mod request_id;

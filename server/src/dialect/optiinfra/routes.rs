@@ -128,8 +128,7 @@ fn elsewhere(method: &Method, path: &str, query: Option<&str>) -> Response<Body>
 // === The routes ===
 
 fn list(app: &App, query: &Query) -> Response<Body> {
-    let found = app.registry.discover(&query.clone().in_namespace(NAMESPACE));
-    ok(wire::list(found.iter(), found.now()))
+    wire::all(app.registry.discover(&query.clone().in_namespace(NAMESPACE)))
 }
 
 /// What meets every condition, and one of it: each as likely as any other, so that callers who

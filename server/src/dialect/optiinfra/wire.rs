@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hyper::header::{CONNECTION, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
-use registry_core::{Slot, Standing, Tick, Timestamp};
+use registry_core::{Discovery, Slot, Standing, Tick, Timestamp};
 
 use super::UNREACHABLE_AFTER_MS;
 use super::convert::{Document, split};
@@ -17,7 +17,14 @@ use super::json::escaped;
 use crate::body::{self, Body};
 use crate::dialect::Rendered;
 use crate::json::push_string;
+use crate::pieces::{self, Found};
 use crate::timestamp::Timestamps;
+
+/// The type of every answer that is JSON.
+const JSON: &str = "application/json; charset=utf-8";
+
+/// How every list begins.
+const AGENTS: &str = r#"{"agents":["#;
 
 /// What an agent is called that has been silent for too long.
 const UNREACHABLE: &str = r#""unreachable""#;
@@ -42,7 +49,7 @@ pub(crate) struct Rendering {
 
 /// An answer of JSON text.
 pub(super) fn json(status: StatusCode, text: String) -> Response<Body> {
-    body::text(status, "application/json; charset=utf-8", text)
+    body::text(status, JSON, text)
 }
 
 /// An answer `{"error":"<message>"}`.
@@ -82,11 +89,23 @@ pub(super) fn agent(slot: &Slot, now: Tick) -> String {
     text
 }
 
-/// `{"agents":[…],"count":n}`.
+/// `{"agents":[…],"count":n}`, of what was found.
+pub(super) fn all(found: Discovery) -> Response<Body> {
+    let (now, mut times) = (found.now(), Timestamps::default());
+    pieces::list(
+        JSON,
+        AGENTS,
+        Found::from(found),
+        move |text, slot| push_agent(text, slot, now, &mut times),
+        |text, count| write!(text, r#"],"count":{count}}}"#).expect("a string takes text"),
+    )
+}
+
+/// The same of those that are left of it.
 pub(super) fn list<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>, now: Tick) -> String {
     let mut times = Timestamps::default();
     let mut text = String::with_capacity(4_096);
-    text.push_str(r#"{"agents":["#);
+    text.push_str(AGENTS);
     let mut count = 0_usize;
     for slot in slots {
         if count > 0 {

@@ -166,7 +166,7 @@ fn read(app: &App, call: &Call<'_>, route: Route<'_>) -> Answer {
     let text = match route {
         Route::Instances => {
             let slots = slots(app, asks_for_active(call, false)?);
-            wire::instances(&slots, app.registry.now())
+            return Ok(wire::instances(slots, app.registry.now()));
         }
         Route::Instance(id) => {
             let slot = app.registry.get(NAMESPACE, id).ok_or(Error::NotFound)?;

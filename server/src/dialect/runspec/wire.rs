@@ -8,13 +8,16 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use hyper::Response;
 use indexmap::IndexMap;
 use registry_core::{Record, Slot, Tick, Timestamp};
 
 use super::VERSION;
 use super::python::{self, Json, Object};
+use crate::body::Body;
 use crate::dialect::Rendered;
 use crate::json::push_string;
+use crate::pieces;
 
 /// The tools of one instance.
 #[derive(Debug, Clone, Default)]
@@ -48,16 +51,9 @@ const SHARED: [&str; 3] = ["name", "description", "inputSchema"];
 const OFFERED: [&str; 4] = ["x-command", "x-run-as", "x-become-method", "x-become-flags"];
 
 /// `[instance,…]`
-pub(super) fn instances(slots: &[Arc<Slot>], now: Tick) -> String {
-    let mut text = String::from("[");
-    for (place, slot) in slots.iter().enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        push_instance(&mut text, slot, now);
-    }
-    text.push(']');
-    text
+pub(super) fn instances(slots: Vec<Arc<Slot>>, now: Tick) -> Response<Body> {
+    let push = move |text: &mut String, slot: &Arc<Slot>| push_instance(text, slot, now);
+    pieces::list("application/json", "[", slots.into_iter(), push, |text, _| text.push(']'))
 }
 
 /// One instance.

@@ -14,6 +14,7 @@ use crate::auth::{Denied, Forbidden, Scope};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::json::{self, Json};
+use crate::pieces::Found;
 
 pub(super) type Answer = Result<Response<Body>, Refusal>;
 
@@ -73,14 +74,14 @@ fn list(app: &App, call: &Call<'_>) -> Response<Body> {
     }
     let found = app.registry.discover(&query);
     let wanted = |slot: &&Arc<Slot>| status.as_ref().is_none_or(|s| *s == wire::status(slot));
-    let mut slots: Vec<_> = found.iter().filter(wanted).collect();
+    let mut slots: Vec<_> = found.iter().filter(wanted).map(Arc::clone).collect();
     slots.sort_by_key(|slot| Reverse(slot.record().registered_at));
-    body::json(StatusCode::OK, wire::list(slots.into_iter()))
+    wire::list(slots.into_iter())
 }
 
 fn discover(app: &App, role: &str) -> Response<Body> {
     let query = Query::role(role).in_namespace(NAMESPACE);
-    body::json(StatusCode::OK, wire::list(app.registry.discover(&query).iter()))
+    wire::list(Found::from(app.registry.discover(&query)))
 }
 
 fn get(app: &App, id: &str) -> Answer {

@@ -6,12 +6,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use hyper::Response;
 use registry_core::{Record, Slot, State, Timestamp};
 use ulid::{ULID_LEN, Ulid};
 
 use super::convert::Document;
+use crate::body::Body;
 use crate::dialect::Rendered;
 use crate::json::{Json, push_string};
+use crate::pieces::{self, Slots};
 use crate::timestamp::{TIMESTAMP_BYTES, Timestamps};
 
 /// What follows the last field's value.
@@ -25,20 +28,15 @@ pub(super) fn entry(slot: &Slot) -> String {
 }
 
 /// `{"vms":[…],"count":n}`.
-pub(super) fn list<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>) -> String {
+pub(super) fn list(slots: impl Slots) -> Response<Body> {
     let mut times = Timestamps::default();
-    let mut text = String::with_capacity(4_096);
-    text.push_str(r#"{"vms":["#);
-    let mut count = 0_usize;
-    for slot in slots {
-        if count > 0 {
-            text.push(',');
-        }
-        push_entry(&mut text, slot, &mut times);
-        count += 1;
-    }
-    write!(text, r#"],"count":{count}}}"#).expect("a string takes text");
-    text
+    pieces::list(
+        "application/json",
+        r#"{"vms":["#,
+        slots,
+        move |text, slot| push_entry(text, slot, &mut times),
+        |text, count| write!(text, r#"],"count":{count}}}"#).expect("a string takes text"),
+    )
 }
 
 /// The answer to a heartbeat.
