@@ -21,6 +21,8 @@ pub(crate) struct Flush {
     /// Up to here every beat is at rest.
     pub(crate) marked: Tick,
     pub(crate) next: Tick,
+    /// When the round under way began.
+    began: Tick,
     /// Something lapsed that no mark covers yet: do not wait for the interval.
     pub(crate) wanted: bool,
     /// Something was committed since the last mark.
@@ -48,6 +50,7 @@ impl Driver {
                     self.flush.mark = None;
                     self.flush.marked = mark.tick;
                     self.flush.answer(&Ok(()));
+                    self.flush.pause(self.shared.timeline.now());
                 }
                 Ok(())
             }
@@ -75,7 +78,7 @@ impl Driver {
         if !asked && now < flush.next {
             return false;
         }
-        flush.next = now.after_ms(self.options.flush_ms);
+        (flush.began, flush.next) = (now, now.after_ms(self.options.flush_ms));
         flush.round = self.shared.catalog.take_dirty();
         let overdue = now.ms_since(flush.marked) >= limits::MARK_MS && !self.deadlines.is_empty();
         if !(asked || overdue || flush.changed || !flush.round.is_empty() || !self.due.is_empty()) {
@@ -100,6 +103,15 @@ impl Flush {
     /// Nothing to keep yet; the first round is at `next`.
     pub(crate) fn begin(next: Tick) -> Self {
         Self { next, ..Self::default() }
+    }
+
+    /// Puts the next round off where this one took long, so that beats leave the store time for
+    /// writes; never by more than a crash may lengthen a lease.
+    fn pause(&mut self, now: Tick) {
+        let took_ms = now.ms_since(self.began);
+        let rest =
+            now.after_ms(took_ms * limits::FLUSH_REST).min(self.began.after_ms(limits::MARK_MS));
+        self.next = self.next.max(rest);
     }
 
     fn answer(&mut self, result: &Result<(), Error>) {
