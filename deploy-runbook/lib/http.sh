@@ -59,7 +59,8 @@ http() {
                 "$SCRATCH/request"
         fi
     } | curl --disable --silent --config - --request "$method" \
-        --max-time "${PATIENCE:-15}" --connect-timeout 5 --max-filesize "${BODY_BYTES_MAX:-33554432}" \
+        --max-time "${PATIENCE:-15}" --connect-timeout 5 \
+        --max-filesize "${BODY_BYTES_MAX:-33554432}" --speed-limit 1 --speed-time 30 \
         --output "$BODY" --write-out '%{http_code}' "${options[@]}" -- "$url" 2>/dev/null || :
 }
 

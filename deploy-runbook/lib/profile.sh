@@ -83,7 +83,8 @@ profile_check() {
     profile_one_of SOCKET own held
     profile_one_of SNAPSHOT_DATA online copy no
     [[ $SNAPSHOT_DATA != online || ($SNAPSHOT_PATH == /* && $SNAPSHOT_RESTORE) ]] ||
-        fail 78 "SNAPSHOT_DATA=online needs a SNAPSHOT_PATH to POST to and a SNAPSHOT_RESTORE command"
+        fail 78 "SNAPSHOT_DATA=online needs a SNAPSHOT_PATH to POST to and a SNAPSHOT_RESTORE" \
+            "command"
     profile_one_of SMOKE_RECORD none vers
     [[ ! $REPOSITORY =~ ://[^/@]*:[^/@]*@ ]] ||
         fail 78 "REPOSITORY has a password in it, which others would see; use an ssh key"

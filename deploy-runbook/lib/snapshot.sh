@@ -45,9 +45,12 @@ snapshot_data() {
 # Asks the service for a snapshot of itself. 1 if it cannot give one: it is down, or a release that
 # does not know how; then a copy is as good, since it counts only if it can be read.
 snapshot_online() {
-    local status file=$1/data.snapshot
-    status=$(BODY=$file BODY_BYTES_MAX=0 PATIENCE=$SNAPSHOT_SECONDS \
-        http POST "$URL$SNAPSHOT_PATH" auth)
+    local status=000 file=$1/data.snapshot
+    # Where nobody is at home a held socket would let us wait.
+    if [[ $(PATIENCE=5 http GET "$URL$HEALTH_PATH" open) == 200 ]]; then
+        status=$(BODY=$file BODY_BYTES_MAX=0 PATIENCE=$SNAPSHOT_SECONDS \
+            http POST "$URL$SNAPSHOT_PATH" auth)
+    fi
     case $status in
         200) ;;
         000 | 404 | 405 | 501)
@@ -56,7 +59,7 @@ snapshot_online() {
             return 1
             ;;
         401 | 403)
-            fail 11 "the service refuses a snapshot ($status): the token in $ENVIRONMENT_FILE" \
+            fail 11 "the service refuses a snapshot ($status): the token that is sent" \
                 "needs the scope admin, everywhere"
             ;;
         *) fail 11 "the service gave no snapshot ($status): $(head --bytes=300 "$file")" ;;
@@ -132,35 +135,4 @@ prune_snapshots() {
     for directory in "${snapshots[@]:0:spare}"; do
         [[ ${directory##*/} == "$(journal_get snapshot)" ]] || rm --recursive --force "$directory"
     done
-}
-
-# restore_stage SNAPSHOT: a checked copy beside the data; nothing that runs is touched.
-restore_stage() {
-    local directory=$ROOT/snapshots/$1
-    [[ $1 != */* && -f $directory/about ]] ||
-        fail 17 "there is no snapshot $1; there are: $(ls "$ROOT/snapshots")"
-    rm --recursive --force "$DATA_DIR.restoring"
-    [[ -d $directory/data || -f $directory/data.snapshot ]] || return 0
-    (
-        cd "$directory" || exit
-        [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS
-    ) >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
-    if [[ -f $directory/data.snapshot ]]; then
-        snapshot_run "$SNAPSHOT_RESTORE" "$directory/data.snapshot" "$DATA_DIR.restoring" ||
-            fail 16 "snapshot $1 cannot be restored: $(show_log "$SCRATCH/copy" 3)"
-    else
-        cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"
-    fi
-}
-
-# restore_swap ASIDE: puts the data aside and the copy in its place; may be done again and again.
-restore_swap() {
-    if [[ -d $DATA_DIR && ! -e $1 ]]; then
-        mv --no-target-directory "$DATA_DIR" "$1"
-    fi
-    if [[ ! -e $DATA_DIR && -d $DATA_DIR.restoring ]]; then
-        mv --no-target-directory "$DATA_DIR.restoring" "$DATA_DIR"
-    fi
-    [[ ! -e $DATA_DIR.restoring ]] ||
-        fail 16 "somebody has made a new $DATA_DIR; the snapshot is in $DATA_DIR.restoring"
 }

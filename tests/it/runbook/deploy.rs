@@ -11,7 +11,8 @@ fn steps(summary: &serde_json::Value) -> Vec<&str> {
 #[test]
 fn a_deploy_goes_through_every_step_and_says_what_it_did() {
     let site = Site::rolecall();
-    // Here the copy is opened before it counts.
+    // Here the directory is copied, and the copy is opened before it counts.
+    site.set("SNAPSHOT_DATA", "copy");
     site.set("SNAPSHOT_CHECK", "'\"$RUNBOOK/checks/rolecall-data\"'");
     let first = site.succeed(&["deploy"]);
     assert_eq!(site.build(), Some(site.current()));
@@ -74,15 +75,20 @@ fn going_back_is_to_the_release_before_to_a_named_one_and_to_the_data_of_a_snaps
 
     site.ask("POST", "/registry/vms", &entry("kept"));
     let taken = site.succeed(&["snapshot", "before-the-mistake"]);
-    let snapshot = taken.summary["snapshot"][0].as_str().unwrap();
-    site.ask("DELETE", "/registry/vms/kept", "");
-    site.ask("POST", "/registry/vms", &entry("late"));
-    let back = site.succeed(&["rollback", "--data", snapshot]);
-    assert_eq!(site.build(), Some(two));
-    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
-    assert_eq!(site.ask("GET", "/registry/vms/late", "").status, 404);
-    let aside = back.summary["data_put_aside"].as_str().unwrap();
-    assert!(std::path::Path::new(aside).is_dir(), "{aside}");
+    let online = taken.summary["snapshot"][0].as_str().unwrap();
+    let copied = site.succeed(&["snapshot", "--set", "SNAPSHOT_DATA=copy"]);
+    let copied = copied.summary["snapshot"][0].as_str().unwrap();
+    for (snapshot, kind) in [(online, "data.snapshot"), (copied, "data")] {
+        assert!(site.root().join("snapshots").join(snapshot).join(kind).exists(), "{kind}");
+        site.ask("DELETE", "/registry/vms/kept", "");
+        site.ask("POST", "/registry/vms", &entry("late"));
+        let back = site.succeed(&["rollback", "--data", snapshot]);
+        assert_eq!(site.build(), Some(two.clone()));
+        assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200, "{kind}");
+        assert_eq!(site.ask("GET", "/registry/vms/late", "").status, 404, "{kind}");
+        let aside = back.summary["data_put_aside"].as_str().unwrap();
+        assert!(std::path::Path::new(aside).is_dir(), "{aside}");
+    }
     site.fail(17, &["rollback", "--data", "snapshot-none"], "there is no snapshot");
 }
 

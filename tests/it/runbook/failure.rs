@@ -26,7 +26,9 @@ fn what_a_build_or_a_test_may_not_know_or_do_it_cannot() {
     site.commit("source", "two");
     let asks = "BUILD_COMMAND=env | grep -c ^ROLECALL_TOKEN; false";
     let mut deploy = site.command(&["--set", asks, "deploy"]);
-    let deploy = deploy.env("ROLECALL_TOKEN", TOKEN).env("ROLECALL_TOKEN_FILE", "/nowhere");
+    let token = site.home().join("token-of-the-caller");
+    std::fs::write(&token, TOKEN).unwrap();
+    let deploy = deploy.env("ROLECALL_TOKEN", TOKEN).env("ROLECALL_TOKEN_FILE", token);
     let outcome = finish(deploy.spawn().unwrap());
     assert!(outcome.code == 12 && outcome.progress.contains("\n0\n"), "{outcome:#?}");
     let hangs = ["--set", "BUILD_COMMAND=sleep 100", "--set", "BUILD_SECONDS=1", "deploy"];
@@ -184,8 +186,14 @@ fn without_a_snapshot_nothing_goes_on_unless_there_is_a_reason_which_is_kept() {
     let none = ["--set", "SNAPSHOT_DATA=no"];
     site.fail(11, &[&none[..], &["deploy"]].concat(), "--no-snapshot REASON");
     site.fail(64, &["deploy", "--no-snapshot", " "], "needs a reason");
-    let unread = ["--set", "SNAPSHOT_CHECK=echo torn; false"];
+    let unsound = ["--set", "SNAPSHOT_VERIFY=echo bent; false"];
+    site.fail(11, &[&unsound[..], &["deploy"]].concat(), "is not sound: bent");
+    let unknown = ["--set", "SNAPSHOT_PATH=/v1/admin/snapshot?a=b"];
+    site.fail(11, &[&unknown[..], &["deploy"]].concat(), "the service gave no snapshot (400)");
+    let unread = ["--set", "SNAPSHOT_DATA=copy", "--set", "SNAPSHOT_CHECK=echo torn; false"];
     site.fail(11, &[&unread[..], &["deploy"]].concat(), "was consistent: torn");
+    let unsaid = ["--set", "SNAPSHOT_RESTORE="];
+    site.fail(78, &[&unsaid[..], &["deploy"]].concat(), "needs a SNAPSHOT_PATH");
     assert_untouched(&site, &release, pid);
     let outcome = site.succeed(&["deploy", "--no-snapshot", "the disk of the snapshots is away"]);
     assert_eq!(outcome.summary["no_snapshot"], "the disk of the snapshots is away");
@@ -193,6 +201,20 @@ fn without_a_snapshot_nothing_goes_on_unless_there_is_a_reason_which_is_kept() {
     let log = std::fs::read_to_string(site.root().join("log/runbook.log")).unwrap();
     assert!(log.contains("no snapshot: the disk of the snapshots is away"), "{log}");
     assert_eq!(site.build(), Some(next));
+}
+
+#[test]
+fn a_token_that_may_not_take_a_snapshot_stops_a_deploy_before_anything_is_done() {
+    let site = Site::rolecall();
+    let tokens = site.root().join("tokens");
+    std::fs::write(&tokens, format!("{TOKEN} write\n")).unwrap();
+    let environment = format!("ROLECALL_TOKEN_FILE={}\n", tokens.display());
+    site.write_environment(&environment, 0o600);
+    site.succeed(&["deploy"]);
+    let (release, pid) = (site.current(), site.pid());
+    site.commit("source", "two");
+    site.fail(11, &["deploy"], "needs the scope admin");
+    assert_untouched(&site, &release, pid);
 }
 
 #[test]
