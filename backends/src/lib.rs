@@ -6,8 +6,9 @@
 //! | `sled:PATH` | yes, on disk past `fdatasync` | one server that keeps its records by itself |
 //!
 //! Each is a [`Store`](registry_core::store::Store), and each is proved by the same list of cases:
-//! `registry_core::testkit`. What one holds can be carried to another in a file: [`snapshot`]. To read how one works, begin with [`MemoryStore`], the shortest; the
-//! others answer the same five questions, and what they ask of the disk is in their `layout`.
+//! `registry_core::testkit`. To read how one works, begin with [`MemoryStore`], the shortest; the
+//! others answer the same questions, and what they ask of the disk is in their `layout`. What one
+//! holds can be carried to another in a file: [`snapshot`].
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

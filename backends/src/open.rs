@@ -93,8 +93,8 @@ pub enum OpenError {
     /// What is there cannot be understood.
     #[error(
         "the store at {path} cannot be read: {reason}; restore a snapshot into another directory \
-         (rolecall restore), or start empty by starting once with --store 'sled:{path}?if-unreadable=move-aside', which keeps what is \
-         there beside it"
+         (rolecall restore), or start empty by starting once with --store \
+         'sled:{path}?if-unreadable=move-aside', which keeps what is there beside it"
     )]
     Unreadable {
         /// Which store.

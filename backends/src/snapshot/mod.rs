@@ -1,12 +1,12 @@
 //! A snapshot as a file: everything a registry held at one revision, as text, with a checksum.
 //!
-//! One JSON object a line. The first says what the file is and of which revision, the last how many
+//! One object a line. The first says what the file is and of which revision, the last how many
 //! records there are and what SHA-256 all bytes before it have; between them stands one line for
 //! each record, its body as it rests in a store:
 //!
 //! ```text
-//! {"rolecall_snapshot":1,"revision":42,"tick_ms":9000,"wall_ms":1790000000000,"written_by":"0.1.0"}
-//! {"namespace":"default","id":"w-1","created":7,"modified":42,"last_seen_ms":1789999999000,"renewed_ms":8000,"record":{"v":1}}
+//! {"rolecall_snapshot":1,"revision":42,"tick_ms":9000,"wall_ms":1790000000000,"written_by":"…"}
+//! {"namespace":"default","id":"w-1","created":7,"modified":42,"last_seen_ms":1789999999000,…}
 //! {"end":{"records":1,"sha256":"5b1f…"}}
 //! ```
 //!
@@ -38,7 +38,7 @@ const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum SnapshotError {
     /// It is something else.
-    #[error("it does not begin as a snapshot does; POST /v1/admin/snapshot gives one")]
+    #[error("it does not begin as a snapshot does")]
     NotASnapshot,
     /// It was written by a newer build.
     #[error("it has format {version}; this build reads up to {VERSION}: use the one that wrote it")]

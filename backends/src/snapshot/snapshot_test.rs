@@ -19,9 +19,11 @@ fn loaded() -> Loaded {
 fn body(document: &str) -> Vec<u8> {
     let document = serde_json::to_string(document).unwrap();
     let text = format!(
-        r#"{{"v":1,"generation":"g","registered_at":5,"state":"running","role":"r","document":{document}}}"#
+        r#"{{"v":1,"generation":"g","registered_at":5,"state":"running","role":"r",
+            "document":{document}}}"#
     );
-    text.into_bytes()
+    // On one line, as bodies are.
+    text.replace("\n            ", "").into_bytes()
 }
 
 fn records() -> Vec<Stored> {

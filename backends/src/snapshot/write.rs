@@ -31,8 +31,8 @@ struct Lines<W> {
 /// Nothing is flushed to disk; a caller who wants that does it.
 ///
 /// # Errors
-/// What `out` answers, or that a record's body is not JSON: then what was written has no end, and
-/// is no snapshot.
+/// What `out` answers, or that a record's body is not an object on one line: then what was written
+/// has no end, and is no snapshot.
 pub fn write(
     out: impl Write,
     loaded: Loaded,

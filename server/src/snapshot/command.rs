@@ -112,8 +112,8 @@ fn as_table(path: &Path, contents: &Contents) -> String {
     let Contents { written_by, records, bytes, roles, loaded } = contents;
     let (path, revision, taken) = (path.display(), loaded.revision.0, taken(contents));
     let mut text = format!(
-        "snapshot    {path}\nrevision    {revision}\ntaken at    {taken}\nwritten by  {written_by}\n\
-         records     {records} in {bytes} bytes\n"
+        "snapshot    {path}\nrevision    {revision}\ntaken at    {taken}\n\
+         written by  {written_by}\nrecords     {records} in {bytes} bytes\n"
     );
     let width = |of: fn(&(String, String)) -> &str, title: &str| {
         roles.keys().map(|place| of(place).chars().count()).chain([title.len()]).max().unwrap_or(0)
