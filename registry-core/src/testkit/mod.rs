@@ -9,8 +9,9 @@
 //!
 //! The cases are named as the sentences they prove, and stand in rooms: [`write`](mod@write) (what
 //! commits do), [`renew`] (beats and the mark), [`load`] (everything comes back), [`reopen`]
-//! (restarts), [`restore`] (what another store held), [`shared`] (two handles). Beside them, for whoever tests what stands on a store:
-//! [`FaultyStore`], which fails on purpose, and [`ManualClock`].
+//! (restarts), [`restore`] (what another store held), [`shared`] (two handles). Beside them, for
+//! whoever tests what stands on a store: [`FaultyStore`], which fails on purpose, and
+//! [`ManualClock`].
 
 mod clock;
 mod factory;
