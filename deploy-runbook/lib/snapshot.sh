@@ -45,11 +45,16 @@ snapshot_data() {
 # Asks the service for a snapshot of itself. 1 if it cannot give one: it is down, or a release that
 # does not know how; then a copy is as good, since it counts only if it can be read.
 snapshot_online() {
-    local status=000 file=$1/data.snapshot
+    local status=000 file=$1/data.snapshot attempt
     # Where nobody is at home a held socket would let us wait.
     if [[ $(PATIENCE=5 http GET "$URL$HEALTH_PATH" open) == 200 ]]; then
-        status=$(BODY=$file BODY_BYTES_MAX=0 PATIENCE=$SNAPSHOT_SECONDS \
-            http POST "$URL$SNAPSHOT_PATH" auth)
+        for attempt in 1 2 3 4 5 6; do
+            status=$(BODY=$file BODY_BYTES_MAX=0 PATIENCE=$SNAPSHOT_SECONDS \
+                http POST "$URL$SNAPSHOT_PATH" auth)
+            [[ $status == 503 ]] || break
+            say "the service is busy with other snapshots ($attempt)"
+            sleep 10
+        done
     fi
     case $status in
         200) ;;

@@ -51,7 +51,7 @@ enum Command {
     /// Fill a new store with a snapshot.
     ///
     /// Every record comes back with its revision, and leases go on as after a restart: whoever was
-    /// alive has the time of the snapshot, and at least the restart grace, to be heard of. A store
+    /// alive in the snapshot has a minute, or its TTL where that is shorter, to be heard of. A store
     /// that was ever written to is refused.
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreFlags),

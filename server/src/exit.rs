@@ -58,6 +58,21 @@ impl fmt::Display for Failure {
 
 // === impl Code ===
 
+impl Code {
+    /// What a store that cannot be opened comes to.
+    pub fn of_store(error: &backends::OpenError) -> Self {
+        match error {
+            mistake if mistake.is_mistake() => Self::Usage,
+            backends::OpenError::Io { source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Self::Forbidden
+            }
+            _ => Self::Unavailable,
+        }
+    }
+}
+
 impl From<Code> for std::process::ExitCode {
     fn from(code: Code) -> Self {
         std::process::ExitCode::from(code as u8)

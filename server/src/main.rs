@@ -1,12 +1,13 @@
 //! The binary: flags, configuration, log, store, server, exit code.
 
+use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use mimalloc::MiMalloc;
 use registry_core::encoding::DecodeError;
-use registry_core::{Driver, OpenError, Registry};
+use registry_core::{Driver, OpenError, Registry, StoreError};
 use rolecall::args::{self, Order, ServeFlags};
 use rolecall::auth::{Auth, Door};
 use rolecall::bind::{self, Gate};
@@ -145,12 +146,9 @@ async fn start(
 async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver), Failure> {
     let store = backends::open(&config.store).await;
     let store = store.map_err(|error| {
-        let code = match &error {
-            mistake if mistake.is_mistake() => Code::Usage,
-            backends::OpenError::Io { source, .. } if is_forbidden(source) => Code::Forbidden,
-            _ => Code::Unavailable,
-        };
-        Failure::new(code, with_way_back(error, config))
+        let code = Code::of_store(&error);
+        let is_unreadable = matches!(error, backends::OpenError::Unreadable { .. });
+        Failure::new(code, with_way_back(error, is_unreadable, config))
     })?;
     let store = Arc::new(Timed::new(store, Arc::clone(timing)));
     let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
@@ -160,24 +158,36 @@ async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver
     builder.open().await.map_err(|error| match error {
         OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
             let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
-            Failure::new(Code::Unavailable, with_way_back(unreadable, config))
+            Failure::new(Code::Unavailable, with_way_back(unreadable, true, config))
+        }
+        OpenError::Store(broken @ StoreError::Broken(_)) => {
+            Failure::new(Code::Unavailable, with_way_back(broken, true, config))
         }
         error => Failure::new(Code::Unavailable, error),
     })
 }
 
 /// What is wrong, and where the store cannot be read also the snapshot to restore.
-fn with_way_back(error: backends::OpenError, config: &Config) -> String {
-    let directory = config.snapshots.as_ref().map(|snapshots| &snapshots.directory);
-    match (&error, directory.and_then(|directory| snapshot::latest(directory))) {
-        (backends::OpenError::Unreadable { path, .. }, Some(latest)) => {
-            let (path, latest) = (path.display(), latest.display());
-            format!(
-                "{error}\nthe latest snapshot is {latest}; to go on from there:\n  \
-                 rolecall restore {latest} --store sled:{path}.restored"
-            )
-        }
-        _ => error.to_string(),
+fn with_way_back(error: impl Display, is_unreadable: bool, config: &Config) -> String {
+    let text = error.to_string();
+    let Some(snapshots) = config.snapshots.as_ref().filter(|_| is_unreadable) else { return text };
+    let Some(latest) = snapshot::latest_sound(&snapshots.directory) else { return text };
+    let latest = quoted(&latest.display().to_string());
+    let place = config.store.split('?').next().unwrap_or_default();
+    let place = quoted(&format!("{place}.restored"));
+    format!(
+        "{text}\nthe latest snapshot is {latest}; to go on from there:\n  \
+         rolecall restore {latest} --store {place}"
+    )
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "_./:=-".contains(character);
+    if text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -1,9 +1,24 @@
-//! `--print-config`: the settings in effect as TOML, each with where it came from.
+//! What goes to stdout; above all `--print-config`: the settings in effect as TOML, each with where
+//! it came from.
 
 use std::fmt::Write;
+use std::io::{ErrorKind, Write as _, stdout};
 
 use crate::auth::Auth;
 use crate::config::{Config, Given, Key, without_password};
+use crate::exit::{Code, Failure};
+
+/// Prints what was asked for. Fails where it cannot be kept, as on a full disk; whoever has closed
+/// the pipe did not want to know more.
+pub fn to_stdout(text: &str) -> Result<(), Failure> {
+    let printed = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Code::Unavailable, format!("cannot print the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The text, which is itself a usable configuration file. Never a token: only how many there are.
 pub fn print(config: &Config, auth: &Auth) -> String {

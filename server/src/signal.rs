@@ -69,6 +69,11 @@ impl ReloadSignals {
         signal(SignalKind::hangup()).map(Self)
     }
 
+    /// Waits for the first one.
+    pub async fn first(mut self) {
+        self.0.recv().await;
+    }
+
     /// Calls `reload` for each signal, where it may take its time over files.
     pub async fn each(mut self, reload: impl Fn() + Clone + Send + 'static) {
         while self.0.recv().await.is_some() {

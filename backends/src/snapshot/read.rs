@@ -13,6 +13,10 @@ const LINE_BYTES_MAX: u64 = (limits::RECORD_BYTES_MAX
     + 6 * (limits::ID_BYTES_MAX + limits::NAMESPACE_BYTES_MAX)
     + 512) as u64;
 
+/// The greatest revision and the latest tick that can be: as many as every program tells
+/// apart.
+const NUMBER_MAX: u64 = 1 << 53;
+
 /// A snapshot being read. As an iterator it gives the records; that the snapshot is whole is known
 /// once the iterator has ended without an error.
 pub struct Reader<R> {
@@ -53,6 +57,10 @@ impl<R: BufRead> Reader<R> {
             serde_json::from_slice(&reader.line).map_err(|_| SnapshotError::NotASnapshot)?;
         if head.rolecall_snapshot > VERSION {
             return Err(SnapshotError::Newer { version: head.rolecall_snapshot });
+        }
+        // What no server reaches; beyond, the next write would have no number.
+        if head.revision.max(head.tick_ms) > NUMBER_MAX {
+            return Err(reader.damaged("its revision or its time cannot be".into()));
         }
         let mark = Mark { tick: Tick(head.tick_ms), wall: Timestamp(head.wall_ms) };
         reader.loaded = Loaded { revision: Revision(head.revision), mark: Some(mark) };

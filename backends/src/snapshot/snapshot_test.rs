@@ -112,6 +112,8 @@ fn each_way_to_be_wrong_is_told() {
         (with("\"created\":1,", "\"created\":7,"), "line 2: "),
         (with("\"created\":1,", ""), "line 2: missing field `created`"),
         (with("\"revision\":9000", "\"revision\":5"), "line 4: "),
+        (with("\"revision\":9000", "\"revision\":18446744073709551615"), "line 1: "),
+        (with("\"created\":3,", "\"created\":1,"), "line 3: another record"),
         (with("\"id\":\"a\"", "\"id\":\"\""), "line 2: "),
         (with("\"v\":1", "\"v\":9"), "has format 9"),
         (with("\"running\"", "\"dancing\""), "is damaged"),

@@ -31,11 +31,15 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// [`SnapshotError`] says what is wrong with it.
     pub fn verify(mut self) -> Result<Contents, SnapshotError> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut lives) = (HashSet::new(), HashSet::new());
         let mut roles = BTreeMap::new();
         for (line, stored) in (2..).zip(&mut self) {
             let stored = stored?;
             let record = decode(&stored)?;
+            if !lives.insert(stored.created) {
+                let reason = "another record was created by the same write".into();
+                return Err(SnapshotError::Damaged { line, reason });
+            }
             let place = (stored.key.namespace().to_owned(), record.declared.role);
             *roles.entry(place).or_default() += 1;
             if let Some(twice) = seen.replace(stored.key) {

@@ -9,7 +9,7 @@ mod row;
 mod target;
 
 use std::fmt;
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +25,8 @@ use crate::clock::Stopwatch;
 use crate::config::Environment;
 use crate::exit::{Code, Failure};
 use crate::limits::BENCH_LEASE;
-use crate::signal::StopSignals;
+use crate::print;
+use crate::signal::{ReloadSignals, StopSignals};
 
 /// What all callers share.
 struct Bench {
@@ -57,8 +58,13 @@ async fn run(flags: &BenchFlags, environment: &Environment) -> Result<(), Failur
         is_stopped: AtomicBool::new(false),
     });
     let stopped = Arc::clone(&bench);
+    let hangup = ReloadSignals::catch().map_err(|error| Failure::new(Code::Internal, error))?;
     tokio::spawn(async move {
-        signals.first().await;
+        // A terminal that is gone stops it, too.
+        tokio::select! {
+            () = signals.first() => {}
+            () = hangup.first() => {}
+        }
         // Requests that are under way come to their end, so that what they registered is known.
         stopped.is_stopped.store(true, Ordering::Relaxed);
         say("stopping: what was registered is removed first");
@@ -67,9 +73,7 @@ async fn run(flags: &BenchFlags, environment: &Environment) -> Result<(), Failur
     let measured = bench.measure(&mut report).await;
     let cleaned = bench.clean_up().await;
     let text = if flags.json { report.json() } else { report.table() };
-    // A closed stdout is no failure: then nobody wants to know.
-    let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
-    measured.and(cleaned)?;
+    measured.and(cleaned).and(print::to_stdout(&text))?;
     if bench.is_stopped() {
         return Err(Failure::new(Code::Interrupted, "stopped before the last row had ended"));
     }

@@ -1,7 +1,7 @@
 //! What is done with the file of a snapshot: look into it, check it, restore it.
 
 use std::fs::File;
-use std::io::{BufReader, Write, stdout};
+use std::io::{BufReader, Write};
 use std::path::Path;
 
 use backends::snapshot::{Contents, Reader, SnapshotError};
@@ -10,6 +10,7 @@ use registry_core::store::{Records, StoreError};
 use crate::args::{InspectFlags, RestoreFlags, VerifyFlags};
 use crate::exit::{Code, Failure};
 use crate::json::push_string;
+use crate::print::to_stdout;
 use crate::timestamp::Timestamps;
 
 /// A store that is being filled says how far it is after so many records.
@@ -18,15 +19,14 @@ const PROGRESS_RECORDS: u64 = 250_000;
 /// `snapshot inspect`: what it is of, and how many records each role has.
 pub fn inspect(flags: &InspectFlags) -> Result<(), Failure> {
     let contents = read(&flags.file)?;
-    say(&if flags.json { as_json(&contents) } else { as_table(&flags.file, &contents) });
-    Ok(())
+    let text = if flags.json { as_json(&contents) } else { as_table(&flags.file, &contents) };
+    to_stdout(&text)
 }
 
 /// `snapshot verify`: whether it can be restored.
 pub fn verify(flags: &VerifyFlags) -> Result<(), Failure> {
     let contents = read(&flags.file)?;
-    say(&format!("sound: {}\n", summary(&contents)));
-    Ok(())
+    to_stdout(&format!("sound: {}\n", summary(&contents)))
 }
 
 /// `restore`: fills a store that is not there yet, or empty.
@@ -36,20 +36,18 @@ pub fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
     runtime.block_on(fill(flags))?;
-    say(&format!(
+    to_stdout(&format!(
         "restored {} into {}\nserve it with: rolecall --store {}\n",
         summary(&contents),
         flags.store,
         flags.store
-    ));
-    Ok(())
+    ))
 }
 
 async fn fill(flags: &RestoreFlags) -> Result<(), Failure> {
-    let store = backends::open(&flags.store).await.map_err(|error| {
-        let code = if error.is_mistake() { Code::Usage } else { Code::Unavailable };
-        Failure::new(code, error)
-    })?;
+    let store = backends::open(&flags.store)
+        .await
+        .map_err(|error| Failure::new(Code::of_store(&error), error))?;
     if !store.capabilities().durable {
         let text = format!("{} would forget it at once; restore into sled:PATH", flags.store);
         return Err(Failure::new(Code::Usage, text));
@@ -82,7 +80,8 @@ async fn fill(flags: &RestoreFlags) -> Result<(), Failure> {
 fn open(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
     let file = File::open(path).map_err(|error| {
         let text = format!("the snapshot {} cannot be opened: {error}", path.display());
-        Failure::new(Code::Usage, text)
+        let is_forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
+        Failure::new(if is_forbidden { Code::Forbidden } else { Code::Usage }, text)
     })?;
     Reader::open(BufReader::new(file)).map_err(|error| unsound(path, &error))
 }
@@ -145,9 +144,4 @@ fn as_json(contents: &Contents) -> String {
         text += &format!(",\"records\":{count}}}");
     }
     text + "]}\n"
-}
-
-/// A closed stdout is no failure.
-fn say(text: &str) {
-    let _ = stdout().write_all(text.as_bytes());
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use registry_core::Revision;
+
 use super::file;
 use crate::app::App;
 use crate::limits::SNAPSHOT_RETRY;
@@ -25,10 +27,12 @@ pub struct Regular {
 // === impl Regular ===
 
 impl Regular {
-    /// Makes the directory, so that a wrong one is found out at the start.
+    /// Makes the directory and tries it, so that a wrong one is found out at the start.
     pub fn prepare(&self) -> io::Result<()> {
         file::create(&self.directory)?;
-        fs::read_dir(&self.directory).map(|_| ())
+        let attempt = self.directory.join("rolecall-may-write-here");
+        fs::File::create(&attempt)?;
+        fs::remove_file(attempt)
     }
 
     /// How long to wait for the first: a server that is often restarted takes them as often as
@@ -58,6 +62,10 @@ pub async fn save_regularly(app: Arc<App>, regular: Regular) {
 
 async fn save(app: &App, regular: &Regular) -> io::Result<()> {
     let snapshot = app.registry.snapshot();
+    if snapshot.loaded().revision == Revision(0) {
+        // Nothing was ever registered: it is a store that has just begun, or begun anew.
+        return Ok(());
+    }
     let taken = snapshot.loaded().mark.unwrap_or_default().wall;
     let Regular { directory, kept, .. } = regular.clone();
     let saving = tokio::task::spawn_blocking(move || file::save(&snapshot, &directory, kept));

@@ -56,6 +56,7 @@ fn a_failure_is_logged_and_counted_and_does_not_end_the_server() {
     let home = tempfile::tempdir().unwrap();
     let saved = home.path().join("saved");
     let server = often(&home.path().join("data"), &saved).start();
+    assert_eq!(server.request("PUT", "/v1/default/instances/w-1", "{}").status, 201);
     wait::until("the first", || snapshots(&saved).first().cloned());
     std::fs::remove_dir_all(&saved).unwrap();
     std::fs::write(&saved, "in the way").unwrap();
@@ -77,9 +78,32 @@ fn a_directory_that_cannot_be_is_found_out_at_the_start() {
 }
 
 #[test]
+fn what_an_earlier_life_of_the_store_left_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let saved = home.path().join("saved");
+    let server = often(&home.path().join("first"), &saved).start();
+    for id in ["a", "b", "c"] {
+        let path = format!("/v1/default/instances/{id}");
+        assert_eq!(server.request("PUT", &path, "{}").status, 201);
+    }
+    let of_all = |path: &PathBuf| path.to_str().unwrap().contains("-r3.");
+    wait::until("one with all of them", || snapshots(&saved).into_iter().find(of_all));
+    server.stop();
+    let before: Vec<_> = snapshots(&saved).into_iter().filter(of_all).collect();
+    // An empty store takes the place of the first one, by mistake or by `if-unreadable`.
+    let server = often(&home.path().join("second"), &saved).start();
+    assert_eq!(server.request("PUT", "/v1/default/instances/d", "{}").status, 201);
+    let of_one = |path: &&PathBuf| path.to_str().unwrap().contains("-r1.");
+    wait::until("as many new ones as are kept", || {
+        (snapshots(&saved).iter().filter(of_one).count() == 2).then_some(())
+    });
+    assert!(before.iter().all(|path| path.exists()), "{:?}", snapshots(&saved));
+}
+
+#[test]
 fn a_store_that_does_not_open_says_which_one_to_restore_and_how() {
     let home = tempfile::tempdir().unwrap();
-    let (data, saved) = (home.path().join("data"), home.path().join("saved"));
+    let (data, saved) = (home.path().join("data"), home.path().join("saved one's"));
     let server = often(&data, &saved).start();
     assert_eq!(server.request("PUT", "/v1/default/instances/w-1", "{}").status, 201);
     wait::until("one with the record", || {
@@ -91,10 +115,12 @@ fn a_store_that_does_not_open_says_which_one_to_restore_and_how() {
     assert_eq!(code, 69, "{said}");
     // The command is there to be copied.
     let command = said.lines().find_map(|line| line.trim().strip_prefix("rolecall ")).unwrap();
-    let words: Vec<_> = command.split_whitespace().collect();
-    let (code, said) = super::rolecall(&words);
-    assert_eq!(code, 0, "{said}");
-    let restored = words.last().unwrap();
+    let binary = Setup::bare().command().get_program().to_owned();
+    let line = format!("\"$0\" {command}");
+    let mut shell = std::process::Command::new("sh");
+    let done = shell.args(["-c", &line]).arg(binary).output().unwrap();
+    assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    let restored = command.split_whitespace().last().unwrap();
     let server = Setup::stored(restored).start();
     assert_eq!(server.request("GET", "/v1/instances", "").json()["instances"][0]["id"], "w-1");
 }

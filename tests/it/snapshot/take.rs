@@ -224,7 +224,9 @@ fn slow_readers_hold_up_nobody_and_are_few() {
         third.send(head.as_bytes()).unwrap();
         (third.receive("HEAD").unwrap().status == 503).then_some(())
     });
-    assert_eq!(server.request("POST", TAKE, "").json()["code"], "busy");
+    let refused = server.request("POST", TAKE, "");
+    assert_eq!(refused.json()["code"], "busy");
+    assert_eq!(refused.header("retry-after"), Some("10"));
     assert_eq!(server.request("PUT", "/v1/load/instances/later", "{}").status, 201);
     // Who has waited gets all of it, as of when it was asked for.
     let whole = readers[0].receive("POST").unwrap().text();

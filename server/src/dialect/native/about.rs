@@ -14,7 +14,7 @@ use crate::limits;
 /// `GET /v1/limits`: every bound that a client can meet.
 pub(super) fn limits(app: &App) -> Response<Body> {
     let ms = |duration: std::time::Duration| duration.as_millis() as u64;
-    let all: [(&str, u64); 26] = [
+    let all: [(&str, u64); 28] = [
         ("batch_heartbeats_max", limits::BATCH_HEARTBEATS_MAX as u64),
         ("batch_registrations_max", limits::BATCH_REGISTRATIONS_MAX as u64),
         ("body_bytes_max", app.limits.body_bytes_max as u64),
@@ -29,11 +29,13 @@ pub(super) fn limits(app: &App) -> Response<Body> {
         ("metadata_bytes_max", core::DOCUMENT_BYTES_MAX as u64),
         ("namespace_bytes_max", core::NAMESPACE_BYTES_MAX as u64),
         ("namespaces_max", core::NAMESPACES_MAX as u64),
+        ("page_bytes_max", limits::PAGE_BYTES_MAX as u64),
         ("page_instances_default", limits::PAGE_INSTANCES_DEFAULT as u64),
         ("page_instances_max", limits::PAGE_INSTANCES_MAX as u64),
         ("poll_events_max", limits::POLL_EVENTS_MAX as u64),
         ("request_ms_max", ms(app.limits.request)),
         ("services_max", core::SERVICES_MAX as u64),
+        ("snapshots_sent_max", limits::SNAPSHOT_STREAMS_MAX as u64),
         ("stream_silence_ms_max", ms(app.limits.stream_silence)),
         ("target_bytes_max", limits::TARGET_BYTES_MAX as u64),
         ("text_bytes_max", core::TEXT_BYTES_MAX as u64),

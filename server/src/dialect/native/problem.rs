@@ -97,7 +97,8 @@ impl Problem {
         &self.detail
     }
 
-    fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+    /// With this header.
+    pub(super) fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
         self.header = Some((name, value));
         self
     }

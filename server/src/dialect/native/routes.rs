@@ -307,6 +307,7 @@ fn take_snapshot(app: &App, call: &Call<'_>) -> Answer {
     snapshot::answer(app).ok_or_else(|| {
         let detail = "as many snapshots as may be are being sent; try again when one has ended";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+            .with_header("retry-after", "10")
     })
 }
 
