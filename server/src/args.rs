@@ -51,8 +51,8 @@ enum Command {
     /// Fill a new store with a snapshot.
     ///
     /// Every record comes back with its revision, and leases go on as after a restart: whoever was
-    /// alive in the snapshot has a minute, or its TTL where that is shorter, to be heard of. A store
-    /// that was ever written to is refused.
+    /// alive in the snapshot has a minute, or its TTL where that is shorter, to be heard of. A
+    /// store that was ever written to is refused.
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreFlags),
     /// Put a bounded load on a server of yours, and print how fast it answers.
