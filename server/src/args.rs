@@ -57,7 +57,7 @@ enum Command {
     Restore(RestoreFlags),
     /// Put a bounded load on a server of yours, and print how fast it answers.
     ///
-    /// Registers records in a namespace of its own and removes them at its end, also after Ctrl-C.
+    /// Registers records of its own in the namespace `bench` and removes them, also after Ctrl-C.
     /// Each row is one kind of request, sent by all connections at once, one at a time on each.
     #[command(after_help = BENCH_HELP)]
     Bench(BenchFlags),

@@ -111,16 +111,19 @@ fn what_is_not_on_this_machine_is_not_loaded_by_mistake() {
 fn a_bench_that_is_stopped_removes_what_it_has_registered() {
     let data = tempfile::tempdir().unwrap();
     let server = guarded(data.path());
-    let mut child = bench(&server, &["--records", "100000", "--seconds", "4"]).command();
-    let child = child.env("ROLECALL_TOKEN", TOKEN).stdout(std::process::Stdio::piped());
-    let child = child.stderr(std::process::Stdio::null()).spawn().unwrap();
-    wait::until("some records", || (!registered(&server).is_empty()).then_some(()));
-    let mut stop = std::process::Command::new("kill");
-    stop.args(["-s", "INT", &child.id().to_string()]);
-    assert!(stop.status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    let table = String::from_utf8(output.stdout).unwrap();
-    assert!(table.lines().any(|line| line.starts_with("register ")), "{table}");
-    assert!(registered(&server).is_empty());
+    // Ctrl-C, and a terminal that is gone.
+    for signal in ["INT", "HUP"] {
+        let mut child = bench(&server, &["--records", "100000", "--seconds", "4"]).command();
+        let child = child.env("ROLECALL_TOKEN", TOKEN).stdout(std::process::Stdio::piped());
+        let child = child.stderr(std::process::Stdio::null()).spawn().unwrap();
+        wait::until("some records", || (!registered(&server).is_empty()).then_some(()));
+        let mut stop = std::process::Command::new("kill");
+        stop.args(["-s", signal, &child.id().to_string()]);
+        assert!(stop.status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(table.lines().any(|line| line.starts_with("register ")), "{table}");
+        assert!(registered(&server).is_empty(), "after SIG{signal}");
+    }
 }

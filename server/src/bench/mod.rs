@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use self::caller::{Caller, Done};
 use self::report::{Measured, Report};
-use self::row::{Ask, Records, Row};
+use self::row::{Ask, NAMESPACE, Records, Row};
 use self::target::Target;
 use crate::args::BenchFlags;
 use crate::clock::Stopwatch;
@@ -125,9 +125,9 @@ impl Bench {
         let Some(error) = done.error else { return Ok(()) };
         let minutes = BENCH_LEASE.as_secs() / 60;
         let text = format!(
-            "cannot clean up: {error}; records of namespace {} may be left: they are not found \
-             any more in {minutes} minutes, and forgotten a day later",
-            self.records.namespace()
+            "cannot clean up: {error}; records {}-… of namespace {NAMESPACE} may be left: they are \
+             not found any more in {minutes} minutes, and forgotten a day later",
+            self.records.run()
         );
         Err(Failure::new(Code::Unavailable, text))
     }

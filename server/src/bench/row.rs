@@ -32,9 +32,11 @@ pub(super) struct Ask {
     pub(super) begins: String,
 }
 
-/// The records of one bench, in a namespace that nobody else has.
+/// The records of one bench. They share the namespace [`NAMESPACE`] with those of others, since a
+/// server counts namespaces until it is restarted; their ids and their role are their own.
 pub(super) struct Records {
-    namespace: String,
+    /// What the ids begin with; also the role.
+    run: String,
     wanted: usize,
     /// Numbers below this one may be registered.
     registered: AtomicUsize,
@@ -43,6 +45,9 @@ pub(super) struct Records {
     /// Requests of the other rows: which record is whose turn.
     turns: AtomicUsize,
 }
+
+/// Where the records of every bench stand.
+pub(super) const NAMESPACE: &str = "bench";
 
 // === impl Row ===
 
@@ -77,13 +82,14 @@ impl Row {
 impl Records {
     /// As many as are wanted; none is there yet.
     pub(super) fn new(wanted: usize) -> Self {
-        let namespace = format!("bench-{}", Uuid::new_v4().simple());
+        let run = Uuid::new_v4().simple().to_string();
         let [registered, gone, turns] = [0, 0, 0].map(AtomicUsize::new);
-        Self { namespace, wanted, registered, gone, turns }
+        Self { run, wanted, registered, gone, turns }
     }
 
-    pub(super) fn namespace(&self) -> &str {
-        &self.namespace
+    /// What the ids of all begin with.
+    pub(super) fn run(&self) -> &str {
+        &self.run
     }
 
     /// From here on every record is asked to go, once more where it has been already: whether it
@@ -103,14 +109,16 @@ impl Records {
                 let number = take(&self.registered, self.wanted)?;
                 let lease = BENCH_LEASE.as_millis();
                 let body = format!(
-                    "{{\"role\":\"bench\",\"address\":\"127.0.0.1:9\",\"ttl_ms\":{lease},\
+                    "{{\"role\":\"{}\",\"address\":\"127.0.0.1:9\",\"ttl_ms\":{lease},\
                      \"capabilities\":[\"bench\"],\"labels\":{{\"shard\":\"{}\"}}}}",
+                    self.run,
                     number % 10
                 );
                 Some(self.of(Method::PUT, number, "").with(body).answered(&[StatusCode::CREATED]))
             }
             Row::Discover => {
-                let path = format!("/v1/discover/bench?namespace={}&limit=10", self.namespace);
+                let role = &self.run;
+                let path = format!("/v1/discover/{role}?namespace={NAMESPACE}&limit=10");
                 some.map(|_| Ask::new(Method::GET, path))
             }
             Row::Get => some.map(|some| self.of(Method::GET, turn() % some, "")),
@@ -133,17 +141,18 @@ impl Records {
     }
 
     fn of(&self, method: Method, number: usize, act: &str) -> Ask {
-        Ask::new(method, format!("/v1/{}/instances/b-{number}{act}", self.namespace))
+        Ask::new(method, format!("/v1/{NAMESPACE}/instances/{}-{number}{act}", self.run))
     }
 
     fn batch(&self, first: usize, some: usize) -> Ask {
         let mut body = String::from("{\"ids\":[");
         for place in 0..BENCH_BATCH_HEARTBEATS {
             let comma = if place == 0 { "" } else { "," };
-            write!(body, "{comma}\"b-{}\"", (first + place) % some).expect("a string takes text");
+            let number = (first + place) % some;
+            write!(body, "{comma}\"{}-{number}\"", self.run).expect("a string takes text");
         }
         body.push_str("]}");
-        let mut ask = Ask::new(Method::POST, format!("/v1/{}/heartbeats", self.namespace));
+        let mut ask = Ask::new(Method::POST, format!("/v1/{NAMESPACE}/heartbeats"));
         ask.begins = format!("{{\"renewed\":{BENCH_BATCH_HEARTBEATS},");
         ask.with(body)
     }
@@ -182,15 +191,16 @@ mod tests {
         for row in [Row::Discover, Row::Get, Row::Heartbeat, Row::BatchHeartbeat, Row::Deregister] {
             assert_eq!(records.next(row), None, "{row:?}");
         }
-        let path = |row| records.next(row).map(|ask| ask.path.rsplit('/').next().unwrap().into());
+        // Which number an id ends with.
+        let path = |row| records.next(row).map(|ask| ask.path.rsplit('-').next().unwrap().into());
         let all = |row| std::iter::from_fn(|| path(row)).collect::<Vec<String>>();
-        assert_eq!(all(Row::Register), ["b-0", "b-1"]);
+        assert_eq!(all(Row::Register), ["0", "1"]);
         let gets: Vec<_> = (0..3).filter_map(|_| path(Row::Get)).collect();
-        assert_eq!(gets, ["b-0", "b-1", "b-0"]);
-        assert_eq!(path(Row::Deregister).as_deref(), Some("b-0"));
+        assert_eq!(gets, ["0", "1", "0"]);
+        assert_eq!(path(Row::Deregister).as_deref(), Some("0"));
         // Not known to be gone: asked again.
         assert_eq!(records.begin_cleaning(), 2);
-        assert_eq!(all(Row::CleanUp), ["b-0", "b-1"]);
+        assert_eq!(all(Row::CleanUp), ["0", "1"]);
     }
 
     #[test]
@@ -198,7 +208,7 @@ mod tests {
         let records = Records::new(3);
         while records.next(Row::Register).is_some() {}
         let batch = records.next(Row::BatchHeartbeat).unwrap();
-        assert_eq!(batch.body.matches("b-").count(), BENCH_BATCH_HEARTBEATS);
+        assert_eq!(batch.body.matches(records.run()).count(), BENCH_BATCH_HEARTBEATS);
         assert_eq!(batch.begins, "{\"renewed\":100,");
     }
 }
