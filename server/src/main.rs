@@ -21,8 +21,8 @@ use rolecall::{
     App, bench, dialect, environment, hold, logging, print, reload, serve, snapshot, stack,
 };
 
-// A registry allocates small things, many of them, on all cores: a fifth less memory and a fifth
-// less time than with the allocator of the C library (benches/README.md).
+// A registry allocates small things, many of them, on all cores: in profiles of registering the C
+// library's allocator took a sixth of the time, and a sixth more memory than this one.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
