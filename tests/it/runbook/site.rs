@@ -217,7 +217,8 @@ impl Site {
 }
 
 impl Drop for Site {
-    /// The holder first, so that it starts nothing more. Only what was started in this place.
+    /// The holder first, so that it starts nothing more; then whatever else was started in this
+    /// place, also by a call that was killed before it could note it.
     fn drop(&mut self) {
         let root = self.root();
         let begins_here = |pid: &str| {
@@ -225,13 +226,13 @@ impl Drop for Site {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             at("cwd").starts_with(&root) || String::from_utf8_lossy(&line).contains(&shown(&root))
         };
-        let managed = ["manager/rolecall.socket", "manager/rolecall.service"];
-        for name in ["run/hold.pid", "run/app.pid"].iter().chain(&managed) {
-            let record = std::fs::read_to_string(root.join(name)).unwrap_or_default();
-            let pid = record.split_whitespace().next().unwrap_or_default();
-            if !pid.is_empty() && begins_here(pid) {
-                let _ended_before = Command::new("kill").args(["-s", "KILL", pid]).status();
-            }
+        let holder = std::fs::read_to_string(root.join("run/hold.pid")).unwrap_or_default();
+        let holder = holder.split_whitespace().next().map(str::to_owned);
+        let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let all = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        for pid in holder.into_iter().chain(all).filter(|pid| begins_here(pid)) {
+            let _ended_before = Command::new("kill").args(["-s", "KILL", &pid]).status();
         }
     }
 }
