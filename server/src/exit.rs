@@ -63,12 +63,16 @@ impl Code {
     pub fn of_store(error: &backends::OpenError) -> Self {
         match error {
             mistake if mistake.is_mistake() => Self::Usage,
-            backends::OpenError::Io { source, .. }
-                if source.kind() == std::io::ErrorKind::PermissionDenied =>
-            {
-                Self::Forbidden
-            }
+            backends::OpenError::Io { source, .. } => Self::of_io(source, Self::Unavailable),
             _ => Self::Unavailable,
+        }
+    }
+
+    /// What is not permitted comes to a code of its own, everything else to `otherwise`.
+    pub fn of_io(error: &std::io::Error, otherwise: Self) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Self::Forbidden,
+            _ => otherwise,
         }
     }
 }

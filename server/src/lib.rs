@@ -2,7 +2,8 @@
 //!
 //! In reading order: how a server is described (`args`, `settings`, `config`), how it listens
 //! (`bind`, `listen`, `lifecycle`), what each request passes (`stack` is the page to read first),
-//! and the shapes it answers in (`dialect`). Beside all that stands who only asks (`bench`).
+//! and the shapes it answers in (`dialect`). Beside all that stand what is kept of it (`snapshot`)
+//! and who only asks (`bench`).
 
 pub mod args;
 pub mod bench;

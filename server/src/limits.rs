@@ -97,15 +97,12 @@ pub const INTEGER_DIGITS_MAX: usize = 4_300;
 /// wrong elements would have an answer fifty times its size.
 pub const FAULTS_MAX: usize = 100;
 
-/// Bytes of a list that are written together. Enough for the socket to be kept busy, and few enough
-/// that a piece is still in the processor's cache when it is copied there.
+/// Bytes of a list or a snapshot that are written together. Enough for the socket to be kept busy,
+/// and few enough that a piece is still in the processor's cache when it is copied there.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
 /// Snapshots sent at one time. Each holds what changes while it is sent, and a thread.
 pub const SNAPSHOT_STREAMS_MAX: usize = 2;
-
-/// Bytes of a snapshot that are handed on together.
-pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
 
 /// When a regular snapshot could not be saved, how soon it is tried again: a full disk is mended by
 /// people, who should not wait an hour to see that they did.

@@ -1,6 +1,5 @@
 //! The binary: flags, configuration, log, store, server, exit code.
 
-use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,8 +66,7 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
     }
     let auth = Auth::open(&config.tokens).map_err(|error| wrong(&error))?;
     if flags.prints_config() {
-        let _ = stdout().write_all(print::print(&config, &auth).as_bytes());
-        return Ok(());
+        return print::to_stdout(&print::print(&config, &auth));
     }
     let tls = config.tls.clone().map(Tls::open).transpose().map_err(|error| wrong(&error))?;
     logging::install(&config, &environment);
@@ -106,8 +104,8 @@ async fn start(
         gate.listener.local_addr().map_err(|error| Failure::new(Code::Internal, error))?;
     if let Some(snapshots) = &config.snapshots {
         snapshots.prepare().map_err(|error| {
-            let code = if is_forbidden(&error) { Code::Forbidden } else { Code::Unavailable };
             let directory = snapshots.directory.display();
+            let code = Code::of_io(&error, Code::Unavailable);
             Failure::new(code, format!("cannot save snapshots in {directory}: {error}"))
         })?;
     }
@@ -144,11 +142,16 @@ async fn start(
 
 /// The registry, with everything that its store holds, and the driver that it needs.
 async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver), Failure> {
+    let way_back = || snapshot::way_back(config.snapshots.as_ref(), &config.store);
     let store = backends::open(&config.store).await;
     let store = store.map_err(|error| {
         let code = Code::of_store(&error);
-        let is_unreadable = matches!(error, backends::OpenError::Unreadable { .. });
-        Failure::new(code, with_way_back(error, is_unreadable, config))
+        match &error {
+            backends::OpenError::Unreadable { .. } => {
+                Failure::new(code, format!("{error}{}", way_back()))
+            }
+            error => Failure::new(code, error),
+        }
     })?;
     let store = Arc::new(Timed::new(store, Arc::clone(timing)));
     let mut builder = Registry::builder(store).default_rules(dialect::default_rules());
@@ -158,41 +161,13 @@ async fn open(config: &Config, timing: &Arc<Timing>) -> Result<(Registry, Driver
     builder.open().await.map_err(|error| match error {
         OpenError::Record(damaged @ DecodeError::Damaged { .. }) => {
             let unreadable = backends::OpenError::unreadable(&config.store, damaged.into());
-            Failure::new(Code::Unavailable, with_way_back(unreadable, true, config))
+            Failure::new(Code::Unavailable, format!("{unreadable}{}", way_back()))
         }
         OpenError::Store(broken @ StoreError::Broken(_)) => {
-            Failure::new(Code::Unavailable, with_way_back(broken, true, config))
+            Failure::new(Code::Unavailable, format!("{broken}{}", way_back()))
         }
         error => Failure::new(Code::Unavailable, error),
     })
-}
-
-/// What is wrong, and where the store cannot be read also the snapshot to restore.
-fn with_way_back(error: impl Display, is_unreadable: bool, config: &Config) -> String {
-    let text = error.to_string();
-    let Some(snapshots) = config.snapshots.as_ref().filter(|_| is_unreadable) else { return text };
-    let Some(latest) = snapshot::latest_sound(&snapshots.directory) else { return text };
-    let latest = quoted(&latest.display().to_string());
-    let place = config.store.split('?').next().unwrap_or_default();
-    let place = quoted(&format!("{place}.restored"));
-    format!(
-        "{text}\nthe latest snapshot is {latest}; to go on from there:\n  \
-         rolecall restore {latest} --store {place}"
-    )
-}
-
-/// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let is_plain = |character: char| character.is_alphanumeric() || "_./:=-".contains(character);
-    if text.chars().all(is_plain) {
-        text.into()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-fn is_forbidden(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// Three lines for people: where it listens, where data lives, and who may call.

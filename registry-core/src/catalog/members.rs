@@ -13,7 +13,7 @@ use crate::change::Revision;
 pub(crate) enum Members {
     #[default]
     None,
-    /// As of nearly every name: without an array, which would be one more allocation a record.
+    /// Without an array, which would be one more allocation.
     One(Arc<Slot>),
     /// Most other sets are small: one array, read at memory speed.
     Few(Arc<[Arc<Slot>]>),

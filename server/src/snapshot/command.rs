@@ -6,10 +6,11 @@ use std::path::Path;
 
 use backends::snapshot::{Contents, Reader, SnapshotError};
 use registry_core::store::{Records, StoreError};
+use serde_json::json;
 
+use super::{Regular, file};
 use crate::args::{InspectFlags, RestoreFlags, VerifyFlags};
 use crate::exit::{Code, Failure};
-use crate::json::push_string;
 use crate::print::to_stdout;
 use crate::timestamp::Timestamps;
 
@@ -77,11 +78,33 @@ async fn fill(flags: &RestoreFlags) -> Result<(), Failure> {
     closed.map_err(|error| Failure::new(Code::Unavailable, error))
 }
 
+/// What to say of a store that cannot be read: which snapshot to restore, and how. Nothing where
+/// none are taken, or none is sound.
+pub fn way_back(regular: Option<&Regular>, store: &str) -> String {
+    let latest = regular.and_then(|regular| file::latest_sound(&regular.directory));
+    let Some(latest) = latest else { return String::new() };
+    let latest = quoted(&latest.display().to_string());
+    let place = quoted(&format!("{}.restored", store.split('?').next().unwrap_or_default()));
+    format!(
+        "\nthe latest snapshot is {latest}; to go on from there:\n  \
+         rolecall restore {latest} --store {place}"
+    )
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "_./:=-".contains(character);
+    if text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 fn open(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
     let file = File::open(path).map_err(|error| {
         let text = format!("the snapshot {} cannot be opened: {error}", path.display());
-        let is_forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
-        Failure::new(if is_forbidden { Code::Forbidden } else { Code::Usage }, text)
+        Failure::new(Code::of_io(&error, Code::Usage), text)
     })?;
     Reader::open(BufReader::new(file)).map_err(|error| unsound(path, &error))
 }
@@ -131,17 +154,16 @@ fn as_table(path: &Path, contents: &Contents) -> String {
 
 fn as_json(contents: &Contents) -> String {
     let Contents { written_by, records, bytes, roles, loaded } = contents;
-    let mut text = format!("{{\"revision\":{},\"taken_at\":", loaded.revision.0);
-    push_string(&mut text, &taken(contents));
-    text += ",\"written_by\":";
-    push_string(&mut text, written_by);
-    text += &format!(",\"records\":{records},\"bytes\":{bytes},\"roles\":[");
-    for (place, ((namespace, role), count)) in roles.iter().enumerate() {
-        text += if place > 0 { ",{\"namespace\":" } else { "{\"namespace\":" };
-        push_string(&mut text, namespace);
-        text += ",\"role\":";
-        push_string(&mut text, role);
-        text += &format!(",\"records\":{count}}}");
-    }
-    text + "]}\n"
+    let roles = roles.iter().map(|((namespace, role), records)| {
+        json!({"namespace": namespace, "role": role, "records": records})
+    });
+    let all = json!({
+        "revision": loaded.revision.0,
+        "taken_at": taken(contents),
+        "written_by": written_by,
+        "records": records,
+        "bytes": bytes,
+        "roles": roles.collect::<Vec<_>>(),
+    });
+    format!("{all}\n")
 }

@@ -9,7 +9,7 @@ use backends::snapshot::{Reader, Written};
 use registry_core::{Revision, Snapshot, Timestamp};
 
 use crate::app::VERSION_AND_BUILD;
-use crate::limits::SNAPSHOT_PIECE_BYTES;
+use crate::limits::PIECE_BYTES;
 use crate::timestamp::Timestamps;
 
 const PREFIX: &str = "rolecall-";
@@ -57,7 +57,7 @@ pub(super) fn save(
 fn write(snapshot: &Snapshot, path: &Path) -> io::Result<Written> {
     let mut file = OpenOptions::new();
     let file = file.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let out = BufWriter::with_capacity(SNAPSHOT_PIECE_BYTES, &file);
+    let out = BufWriter::with_capacity(PIECE_BYTES, &file);
     let (loaded, records) = (snapshot.loaded(), snapshot.iter());
     let written = backends::snapshot::write(out, loaded, records, VERSION_AND_BUILD)?;
     file.sync_all()?;
@@ -84,7 +84,7 @@ pub(super) fn latest(directory: &Path) -> Option<PathBuf> {
 }
 
 /// The one that was taken last of those that can be restored.
-pub fn latest_sound(directory: &Path) -> Option<PathBuf> {
+pub(super) fn latest_sound(directory: &Path) -> Option<PathBuf> {
     let is_sound = |(path, _): &(PathBuf, Revision)| {
         let reader = File::open(path).ok().map(io::BufReader::new).map(Reader::open);
         reader.is_some_and(|reader| reader.and_then(Reader::verify).is_ok())

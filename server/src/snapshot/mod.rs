@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use tokio::sync::Semaphore;
 
-pub use command::{inspect, restore, verify};
-pub use file::latest_sound;
+pub use command::{inspect, restore, verify, way_back};
 pub use regular::{Regular, save_regularly};
 pub(crate) use stream::answer;
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::file;
 use crate::app::{App, VERSION_AND_BUILD};
 use crate::body::{self, Body};
-use crate::limits::SNAPSHOT_PIECE_BYTES;
+use crate::limits::PIECE_BYTES;
 
 /// Takes a snapshot now and sends it. `None` while too many are being sent.
 pub(crate) fn answer(app: &App) -> Option<Response<Body>> {
@@ -22,7 +22,7 @@ pub(crate) fn answer(app: &App) -> Option<Response<Body>> {
     // A thread of its own: a million records take seconds, and it waits for a slow reader.
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        let out = BufWriter::with_capacity(SNAPSHOT_PIECE_BYTES, Pieces(pieces.clone()));
+        let out = BufWriter::with_capacity(PIECE_BYTES, Pieces(pieces.clone()));
         let loaded = snapshot.loaded();
         let written = backends::snapshot::write(out, loaded, snapshot.iter(), VERSION_AND_BUILD);
         match written {

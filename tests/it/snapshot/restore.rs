@@ -161,3 +161,19 @@ fn what_is_in_a_file_is_told() {
     assert_eq!(json["roles"][0]["records"], 1_234);
     assert_eq!(json["taken_at"], "2023-11-14T22:13:20.500Z");
 }
+
+#[test]
+fn an_answer_that_cannot_be_printed_is_no_success() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("a.snapshot");
+    write(&file, 3);
+    let file = file.to_str().unwrap();
+    for args in [&["snapshot", "verify", file][..], &["--print-config"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Setup::bare().args(args).command();
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(69), "{args:?}: {said}");
+        assert!(said.contains("cannot print the answer"), "{args:?}: {said}");
+    }
+}
