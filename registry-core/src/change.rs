@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Slot;
 use crate::clock::Timestamp;
-use crate::record::Key;
+use crate::key::Key;
 
 /// A position in the total order of changes. Never goes back, also across restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,10 +8,10 @@ use crate::change::{Cause, Change, Revision};
 use crate::driver::Driver;
 use crate::encoding::encode;
 use crate::error::{Error, Invalid};
+use crate::key::Key;
 use crate::lease::Beat;
 use crate::limits;
 use crate::operation::{Decision, Done, Draft, Operation, Reply, Ticket};
-use crate::record::Key;
 use crate::recover;
 use crate::store::{Action, Expect, Outcome, StoreError, Write};
 

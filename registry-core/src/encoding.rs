@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Revision;
 use crate::clock::Timestamp;
+use crate::key::Key;
 use crate::lease::{Term, Ttl};
-use crate::record::{Declared, Generation, Key, Record, Service, State};
+use crate::record::{Declared, Generation, Record, Service, State};
 use crate::store::Stored;
 
 /// The version this build writes. It reads this one and all before.

@@ -37,6 +37,7 @@
 //! where it rests ([`store`]).
 
 mod labels;
+mod key;
 mod record;
 mod lease;
 mod clock;
@@ -64,12 +65,13 @@ pub use change::{Cause, Change, Revision};
 pub use clock::{Alarm, Clock, SystemClock, Tick, Timestamp};
 pub use driver::Driver;
 pub use error::{Error, Invalid};
+pub use key::Key;
 pub use labels::Labels;
 pub use lease::{Beat, Lease, Standing, Term, Ttl};
 pub use namespace::{OnConflict, OnExpiry, Rules};
 pub use operation::{Claim, Done, Guard};
 pub use query::{Query, Scope};
-pub use record::{Declared, Generation, Key, Record, Service, State};
+pub use record::{Declared, Generation, Record, Service, State};
 pub use registry::{Builder, OpenError, Registry};
 pub use snapshot::Snapshot;
 pub use store::{Store, StoreError};

@@ -12,9 +12,10 @@ use crate::clock::Tick;
 use crate::clock::Timestamp;
 use crate::encoding::UNWRITTEN;
 use crate::error::{Error, Invalid};
+use crate::key::Key;
 use crate::lease::Standing;
 use crate::namespace::{OnConflict, OnExpiry};
-use crate::record::{Declared, Generation, Key, Record};
+use crate::record::{Declared, Generation, Record};
 
 /// What a caller claims when it registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -244,6 +245,12 @@ impl Guard {
     /// The record, if it is the one that the caller means.
     pub(crate) fn check(&self, slot: Option<Arc<Slot>>) -> Result<Arc<Slot>, Error> {
         let slot = slot.ok_or(Error::NotFound)?;
+        self.permits(&slot)?;
+        Ok(slot)
+    }
+
+    /// Fails if it is not the record that the caller means.
+    pub(crate) fn permits(&self, slot: &Slot) -> Result<(), Error> {
         let held = slot.record();
         if self.generation.as_ref().is_some_and(|wanted| *wanted != held.generation) {
             return Err(Error::Fenced { held: held.generation.clone() });
@@ -251,7 +258,7 @@ impl Guard {
         if self.if_revision.is_some_and(|expected| expected != held.modified) {
             return Err(Error::Moved { current: held.modified });
         }
-        Ok(slot)
+        Ok(())
     }
 }
 

@@ -7,16 +7,10 @@ use std::sync::Arc;
 use crate::change::Revision;
 use crate::clock::Timestamp;
 use crate::error::Invalid;
+use crate::key::Key;
 use crate::labels::Labels;
 use crate::lease::Term;
 use crate::limits;
-
-/// A record's unique name: a namespace and an id within it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    namespace: Arc<str>,
-    id: Arc<str>,
-}
 
 /// What its owner declares. Everything a record shows but what the registry itself observes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,61 +90,6 @@ pub struct Record {
     pub modified: Revision,
 }
 
-// === impl Key ===
-
-impl Key {
-    /// A key of `namespace` (lower-case letters, digits, `.`, `_`, `-`) and `id` (any text).
-    ///
-    /// # Errors
-    /// [`Invalid`] if a part is empty, too long, or the namespace has another character.
-    pub fn new(namespace: &str, id: &str) -> Result<Self, Invalid> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-        if namespace.is_empty() || !namespace.bytes().all(plain) {
-            let reason = "must be lower-case letters, digits, '.', '_' or '-'";
-            return Err(Invalid::new("namespace", reason));
-        }
-        fits("namespace", namespace, limits::NAMESPACE_BYTES_MAX)?;
-        if id.is_empty() {
-            return Err(Invalid::new("id", "is required"));
-        }
-        fits("id", id, limits::ID_BYTES_MAX)?;
-        Ok(Self { namespace: namespace.into(), id: id.into() })
-    }
-
-    /// The collection the record belongs to.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// Its name within the namespace.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The same id in the registry's own copy of the namespace's name.
-    pub(crate) fn interned(self, namespace: &Arc<str>) -> Self {
-        Self { namespace: Arc::clone(namespace), id: self.id }
-    }
-
-    pub(crate) fn shared_id(&self) -> Arc<str> {
-        Arc::clone(&self.id)
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.id)
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.id.escape_debug())
-    }
-}
-
 // === impl Declared ===
 
 impl Declared {
@@ -183,7 +122,7 @@ impl Declared {
     }
 }
 
-fn fits(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
+pub(crate) fn fits(field: &'static str, text: &str, max: usize) -> Result<(), Invalid> {
     if text.len() > max { Err(Invalid::too_long(field, text.len(), max)) } else { Ok(()) }
 }
 
@@ -214,7 +153,7 @@ impl Record {
                 .iter()
                 .map(|(name, value)| name.len() + value.len() + 48)
                 .sum::<usize>()
-            + self.key.id.len()
+            + self.key.id().len()
             + document
     }
 }

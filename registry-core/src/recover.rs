@@ -7,8 +7,9 @@ use crate::catalog::{Due, Pulse, Slot};
 use crate::change::{Cause, Change};
 use crate::clock::{Clock, Tick};
 use crate::encoding::{DecodeError, decode};
+use crate::key::Key;
 use crate::lease::{Beat, Standing};
-use crate::record::{Key, Record};
+use crate::record::Record;
 use crate::registry::{OpenError, Options, Shared};
 use crate::store::{Loaded, Store, StoreError, Stored};
 

@@ -11,12 +11,13 @@ use crate::clock::{Clock, SystemClock, Tick, Timeline, Timestamp};
 use crate::driver::{Driver, Request};
 use crate::encoding::DecodeError;
 use crate::error::{Error, Invalid};
+use crate::key::Key;
 use crate::lease::Beat;
 use crate::limits;
 use crate::namespace::Rules;
 use crate::operation::{Claim, Done, Guard, Operation, Ticket};
 use crate::query::Query;
-use crate::record::{Declared, Key};
+use crate::record::Declared;
 use crate::recover;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
@@ -124,14 +125,13 @@ impl Registry {
         id: &str,
         guard: &Guard,
     ) -> Result<Arc<Slot>, Error> {
-        let slot = guard.check(self.shared.catalog.get(namespace, id))?;
-        if self.queue.is_closed() {
-            return Err(Error::Closed);
-        }
         let timeline = &self.shared.timeline;
         let beat = Beat { last_seen: timeline.wall(), renewed: timeline.now() };
-        let listed = slot.pulse().beat(beat);
-        self.shared.catalog.soil(slot.pulse());
+        let heard = self.shared.catalog.hear(namespace, id, beat, |slot| {
+            guard.permits(slot)?;
+            if self.queue.is_closed() { Err(Error::Closed) } else { Ok(()) }
+        });
+        let (slot, listed) = heard.unwrap_or(Err(Error::NotFound))?;
         if listed {
             return Ok(slot);
         }

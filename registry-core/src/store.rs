@@ -22,8 +22,8 @@ use async_trait::async_trait;
 
 use crate::change::Revision;
 use crate::clock::{Tick, Timestamp};
+use crate::key::Key;
 use crate::lease::Beat;
-use crate::record::Key;
 
 /// A place where records rest. See the [module](self) for the contract.
 #[async_trait]

@@ -139,8 +139,9 @@ mod tests {
     use super::*;
     use crate::catalog::Pulse;
     use crate::clock::Timestamp;
+    use crate::key::Key;
     use crate::lease::Beat;
-    use crate::record::{Declared, Generation, Key, Record};
+    use crate::record::{Declared, Generation, Record};
 
     fn slot(created: u64, version: u64) -> Arc<Slot> {
         let key = Key::new("n", &created.to_string()).unwrap();

@@ -1,12 +1,14 @@
 //! The only mutable structure: every record, and the ready answers to what may be asked.
 //!
-//! Readers take no lock: they find a slot or a view and hold on to it. There is one writer, the
-//! driver, and one entrance for it, [`Catalog::apply`].
+//! Readers find a slot or a view and hold on to it: a view without any lock, a slot under a shared
+//! one for as long as a look takes. There is one writer, the driver, and one entrance for it,
+//! [`Catalog::apply`].
 
 mod census;
 mod deadline;
 mod discovery;
 mod drafts;
+mod index;
 mod members;
 mod slot;
 mod view;
@@ -21,12 +23,14 @@ pub use self::census::Tally;
 pub(crate) use self::deadline::{Deadlines, Due};
 pub use self::discovery::{Discovery, Iter};
 use self::drafts::Drafts;
+use self::index::Index;
 pub(crate) use self::slot::Pulse;
 pub use self::slot::{Memo, Slot};
 use self::view::{Cell, Listing, View};
 use crate::change::{Change, Revision};
 use crate::clock::Tick;
 use crate::error::Invalid;
+use crate::lease::Beat;
 use crate::limits;
 use crate::namespace::Rules;
 use crate::query::{Facet, Query, Scope, facets_of, label_text};
@@ -58,7 +62,7 @@ struct Lane {
 pub(crate) struct Namespace {
     pub(crate) name: Arc<str>,
     pub(crate) rules: Rules,
-    records: Map<Arc<str>, Arc<Slot>>,
+    records: Index,
     all: Arc<Cell>,
     facets: [Map<Box<str>, Listing>; Facet::COUNT],
 }
@@ -135,6 +139,24 @@ impl Catalog {
             }
         }
         found
+    }
+
+    /// Takes note of a heartbeat, if `permit` says so of the record.
+    ///
+    /// With the record, if it has lapsed: then it must be listed again.
+    pub(crate) fn hear<E>(
+        &self,
+        namespace: &str,
+        id: &str,
+        beat: Beat,
+        permit: impl FnOnce(&Slot) -> Result<(), E>,
+    ) -> Option<Result<(Arc<Slot>, bool), E>> {
+        self.namespaces.load().get(namespace)?.records.look(id, |slot, pulse| {
+            permit(slot)?;
+            let listed = pulse.beat(beat);
+            self.soil(pulse);
+            Ok((Arc::clone(slot), listed))
+        })
     }
 
     /// Takes note of a heartbeat whose beat is to be kept.
@@ -218,7 +240,6 @@ impl Catalog {
     }
 
     fn change(&self, namespace: &Arc<Namespace>, change: &Change, drafts: &mut Drafts) {
-        let records = namespace.records.pin();
         if let Some(before) = &change.before {
             let gone = change
                 .after
@@ -232,13 +253,13 @@ impl Catalog {
         match &change.after {
             Some(after) => {
                 after.pulse().set_lease(after.record(), &namespace.rules);
-                if records.insert(after.record().key.shared_id(), Arc::clone(after)).is_none() {
+                if namespace.records.insert(after) {
                     self.len.fetch_add(1, Ordering::Relaxed);
                 }
                 drafts.put(namespace, after);
             }
             None => {
-                if records.remove(change.key().id()).is_some() {
+                if namespace.records.remove(change.key().id()) {
                     self.len.fetch_sub(1, Ordering::Relaxed);
                 }
             }
@@ -263,20 +284,20 @@ impl Namespace {
         Arc::new(Self {
             name,
             rules,
-            records: Map::default(),
+            records: Index::new(),
             all: Arc::new(Cell::empty()),
             facets: std::array::from_fn(|_| Map::default()),
         })
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Slot>> {
-        self.records.pin().get(id).map(Arc::clone)
+        self.records.get(id)
     }
 
     /// Makes room for so many records at once, rather than each time it has become too small, and
     /// for as many names: nearly all differ.
     pub(crate) fn expect(&self, records: usize) {
-        self.records.pin().reserve(records);
+        self.records.reserve(records);
         self.facets[Facet::Name as usize].pin().reserve(records);
     }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use crate::change::Revision;
 use crate::clock::{Tick, Timestamp};
+use crate::key::Key;
 use crate::lease::{Beat, Lease, Standing, Ttl};
 use crate::namespace::Rules;
-use crate::record::{Key, Record, State};
+use crate::record::{Record, State};
 
 /// One version of a record, shared by everyone who reads it.
 ///
@@ -27,6 +28,7 @@ pub struct Slot {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Pulse {
+    pub(crate) key: Key,
     pub(crate) created: Revision,
     last_seen: AtomicI64,
     renewed: AtomicU64,
@@ -39,7 +41,6 @@ pub(crate) struct Pulse {
     dirty: AtomicBool,
     /// Set when the record is gone for good.
     removed: AtomicBool,
-    pub(crate) key: Key,
     /// Where the deadlines hold it: see [`Deadlines`](super::deadline::Deadlines).
     pub(super) armed: AtomicU64,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::change::Revision;
 use crate::clock::{Tick, Timestamp};
+use crate::key::Key;
 use crate::lease::Beat;
 use crate::limits;
-use crate::record::Key;
 use crate::store::{
     Action, Expect, Loaded, Mark, Outcome, Renewal, Store, StoreError, Stored, Write,
 };
