@@ -87,7 +87,7 @@ fn update(criterion: &mut Criterion, running: &Running, place: &str, records: us
             let address = format!("10.0.0.7:{times}");
             let id = id(random.pick());
             let update = running.registry.update(NAMESPACE, &id, Guard::default(), move |it| {
-                it.address = address;
+                it.address = address.into();
                 Ok(())
             });
             running.runtime.block_on(update).expect("it is registered")

@@ -157,12 +157,12 @@ pub fn zone(number: usize) -> String {
 pub fn declared(number: usize, records: usize) -> Declared {
     let rare = number.is_multiple_of((records / RARE_RECORDS).max(1)) && number < records;
     Declared {
-        name: format!("worker-{number}"),
-        role: if rare { RARE } else { COMMON }.to_owned(),
-        address: format!("{}.vm.example.net:8080", id(number)),
-        capabilities: vec![skill(number)],
+        name: format!("worker-{number}").into(),
+        role: if rare { RARE } else { COMMON }.into(),
+        address: format!("{}.vm.example.net:8080", id(number)).into(),
+        capabilities: [skill(number).into()].into(),
         labels: [(ZONE, zone(number))].into(),
-        registered_by: "bench".to_owned(),
+        registered_by: "bench".into(),
         document: Some(r#"{"metadata":{"task":"invoices"}}"#.into()),
         ..Declared::default()
     }

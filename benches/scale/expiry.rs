@@ -90,7 +90,7 @@ fn add_endless(running: &Running) {
     for number in 0..10 {
         let key = Key::new(NAMESPACE, &format!("endless-{number}")).expect("a plain key");
         let declared =
-            Declared { role: ENDLESS.to_owned(), term: Term::Endless, ..Declared::default() };
+            Declared { role: ENDLESS.into(), term: Term::Endless, ..Declared::default() };
         let registered = running.registry.register(key, declared, Claim::default());
         running.runtime.block_on(registered).expect("the store takes it");
     }

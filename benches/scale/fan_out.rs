@@ -52,7 +52,7 @@ fn registry(watchers: usize) -> Vec<f64> {
     let change = async |number: usize| {
         let name = format!("changed-{number}");
         let updated = running.registry.update(NAMESPACE, &id, Guard::default(), |it| {
-            it.name = name;
+            it.name = name.into();
             Ok(())
         });
         updated.await.expect("it is registered");

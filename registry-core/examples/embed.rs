@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: "resizer".into(),
         role: "worker".into(),
         address: "10.0.0.7:8080".into(),
-        capabilities: vec!["jpeg".into(), "png".into()],
+        capabilities: ["jpeg".into(), "png".into()].into(),
         ..Declared::default()
     };
     let id = format!("worker-{}", std::process::id());

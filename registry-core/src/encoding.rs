@@ -92,19 +92,17 @@ pub fn encode(record: &Record) -> Vec<u8> {
         registered_at: record.registered_at.0,
         lapsed_at: record.lapsed_at.map(|at| at.0),
         state: declared.state.as_str().into(),
-        name: declared.name.as_str().into(),
-        role: declared.role.as_str().into(),
-        address: declared.address.as_str().into(),
-        registered_by: declared.registered_by.as_str().into(),
+        name: (&*declared.name).into(),
+        role: (&*declared.role).into(),
+        address: (&*declared.address).into(),
+        registered_by: (&*declared.registered_by).into(),
         ttl_ms: match declared.term {
             Term::Default => None,
             Term::Endless => Some(0),
             Term::For(ttl) => Some(ttl.as_ms()),
         },
-        services: services
-            .map(|s| ServiceV1 { name: s.name.as_str().into(), port: s.port })
-            .collect(),
-        capabilities: declared.capabilities.iter().map(|c| c.as_str().into()).collect(),
+        services: services.map(|s| ServiceV1 { name: (&*s.name).into(), port: s.port }).collect(),
+        capabilities: declared.capabilities.iter().map(|c| (&**c).into()).collect(),
         labels: declared.labels.iter().map(|(n, v)| (n.into(), v.into())).collect(),
         document: declared.document.as_deref().map(Into::into),
     };
@@ -135,22 +133,20 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
     Ok(Record {
         key: stored.key.clone(),
         declared: Declared {
-            name: body.name.into_owned(),
-            role: body.role.into_owned(),
+            name: body.name.into(),
+            role: body.role.into(),
             state: body.state.parse::<State>().map_err(|e| damaged(e.to_string()))?,
-            address: body.address.into_owned(),
-            services: services
-                .map(|s| Service { name: s.name.into_owned(), port: s.port })
-                .collect(),
+            address: body.address.into(),
+            services: services.map(|s| Service { name: s.name.into(), port: s.port }).collect(),
             capabilities: body.capabilities.into_iter().map(Into::into).collect(),
             labels: body.labels.into_iter().collect(),
-            registered_by: body.registered_by.into_owned(),
+            registered_by: body.registered_by.into(),
             term: match body.ttl_ms {
                 None => Term::Default,
                 Some(0) => Term::Endless,
                 Some(ms) => Term::For(Ttl::from_ms(ms)),
             },
-            document: body.document.map(|text| text.into_owned().into_boxed_str()),
+            document: body.document.map(Into::into),
         },
         generation: Generation::new(&body.generation).map_err(|e| damaged(e.to_string()))?,
         registered_at: Timestamp(body.registered_at),
@@ -185,8 +181,9 @@ mod tests {
                 services: vec![
                     Service { name: "rpc".into(), port: Some(3001) },
                     Service { name: "ui".into(), port: None },
-                ],
-                capabilities: vec!["gpu".into(), "\u{1F600} \"quoted\"".into()],
+                ]
+                .into(),
+                capabilities: vec!["gpu".into(), "\u{1F600} \"quoted\"".into()].into(),
                 labels: [("zone", "eu")].into(),
                 registered_by: "orchestrator".into(),
                 term: Term::For(Ttl::from_ms(90_000)),
@@ -233,9 +230,9 @@ mod tests {
         #[test]
         fn any_text_comes_back(text in any::<String>(), document in any::<Option<String>>()) {
             let mut record = full();
-            record.declared.name = text.clone();
+            record.declared.name = text.as_str().into();
             record.declared.labels = [(&*text, &*text)].into();
-            record.declared.capabilities = vec![text.clone(), String::new()];
+            record.declared.capabilities = [text.as_str().into(), "".into()].into();
             record.declared.document = document.map(String::into_boxed_str);
             prop_assert_eq!(decode(&stored(&record, encode(&record))).unwrap(), record);
         }

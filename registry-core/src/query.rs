@@ -111,12 +111,16 @@ impl Query {
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
         let declared = &record.declared;
-        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| **w == *found);
         is(&self.namespace, record.key.namespace())
             && is(&self.role, &declared.role)
             && is(&self.name, &declared.name)
-            && self.service.as_ref().is_none_or(|w| declared.services.iter().any(|s| s.name == *w))
-            && self.capabilities.iter().all(|wanted| declared.capabilities.contains(wanted))
+            && self
+                .service
+                .as_ref()
+                .is_none_or(|w| declared.services.iter().any(|s| *s.name == **w))
+            && self.capabilities.iter().all(|w| declared.capabilities.iter().any(|c| **c == **w))
             && self
                 .labels
                 .iter()
@@ -142,13 +146,13 @@ pub(crate) fn facets_of<'a>(
     indexed_labels: &'a [String],
 ) -> impl Iterator<Item = (Facet, Cow<'a, str>)> {
     let declared = &record.declared;
-    let services = declared.services.iter().map(|s| (Facet::Service, s.name.as_str().into()));
-    let capabilities = declared.capabilities.iter().map(|c| (Facet::Capability, c.as_str().into()));
+    let services = declared.services.iter().map(|s| (Facet::Service, (&*s.name).into()));
+    let capabilities = declared.capabilities.iter().map(|c| (Facet::Capability, (&**c).into()));
     let labels = indexed_labels.iter().filter_map(|name| {
         let value = declared.labels.get(name)?;
         Some((Facet::Label, label_text(name, value).into()))
     });
-    [(Facet::Role, declared.role.as_str().into()), (Facet::Name, declared.name.as_str().into())]
+    [(Facet::Role, (&*declared.role).into()), (Facet::Name, (&*declared.name).into())]
         .into_iter()
         .chain(services)
         .chain(capabilities)

@@ -16,21 +16,21 @@ use crate::limits;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declared {
     /// What people call it; not unique.
-    pub name: String,
+    pub name: Box<str>,
     /// The one class it is discovered by.
-    pub role: String,
+    pub role: Box<str>,
     /// What it says it is doing.
     pub state: State,
     /// Where it is reached, in whatever form its clients understand.
-    pub address: String,
+    pub address: Box<str>,
     /// What it offers, and where.
-    pub services: Vec<Service>,
+    pub services: Box<[Service]>,
     /// What it can do; each one finds it.
-    pub capabilities: Vec<String>,
+    pub capabilities: Box<[Box<str>]>,
     /// Further facts, searchable.
     pub labels: Labels,
     /// Who registered it.
-    pub registered_by: String,
+    pub registered_by: Box<str>,
     /// How long it is believed without a heartbeat.
     pub term: Term,
     /// Text that the registry keeps to the letter and never reads.
@@ -41,7 +41,7 @@ pub struct Declared {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     /// What it is called; finds the record.
-    pub name: String,
+    pub name: Box<str>,
     /// The port it listens on, where it has one.
     pub port: Option<u16>,
 }

@@ -27,9 +27,18 @@ fn declared() -> impl Strategy<Value = Declared> {
     let labels = prop::collection::btree_map(word(), word(), 0..3);
     (word(), word(), states, words(), words(), labels).prop_map(
         |(name, role, state, services, capabilities, labels)| {
-            let services = services.into_iter().map(|name| Service { name, port: None });
+            let services =
+                services.into_iter().map(|name| Service { name: name.into(), port: None });
             let (services, labels) = (services.collect(), labels.into_iter().collect());
-            Declared { name, role, state, services, capabilities, labels, ..Declared::default() }
+            Declared {
+                name: name.into(),
+                role: role.into(),
+                state,
+                services,
+                capabilities: capabilities.into_iter().map(String::into_boxed_str).collect(),
+                labels,
+                ..Declared::default()
+            }
         },
     )
 }

@@ -40,7 +40,7 @@ impl<R: BufRead> Reader<R> {
                 let reason = "another record was created by the same write".into();
                 return Err(SnapshotError::Damaged { line, reason });
             }
-            let place = (stored.key.namespace().to_owned(), record.declared.role);
+            let place = (stored.key.namespace().to_owned(), record.declared.role.into_string());
             *roles.entry(place).or_default() += 1;
             if let Some(twice) = seen.replace(stored.key) {
                 let reason = format!("{twice} stands in an earlier line, too").into();

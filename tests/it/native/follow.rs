@@ -37,7 +37,7 @@ async fn churn(server: &Inside, seen: &AtomicU64, enough: &AtomicBool) {
         if dice.below(4) == 0 {
             let _not_there = registry.deregister("default", &id, Guard::default()).await;
         } else {
-            let declared = Declared { role, ..Declared::default() };
+            let declared = Declared { role: role.into(), ..Declared::default() };
             let key = Key::new("default", &id).unwrap();
             registry.register(key, declared, Claim::default()).await.unwrap();
         }
@@ -128,7 +128,8 @@ fn forget(server: &Inside) {
     let document: Box<str> = format!("\"{}\"", "x".repeat(500 * 1024)).into();
     for place in 0..80 {
         let document = Some(document.clone());
-        let declared = Declared { role: format!("r{place}"), document, ..Declared::default() };
+        let declared =
+            Declared { role: format!("r{place}").into(), document, ..Declared::default() };
         let key = Key::new("default", "large").unwrap();
         server.block_on(server.registry.register(key, declared, Claim::default())).unwrap();
     }

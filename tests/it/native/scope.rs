@@ -24,7 +24,7 @@ fn start() -> Inside {
     let server = Inside::with(Making { auth, ..Making::default() });
     for namespace in ["open", "secret", ".hidden"] {
         let key = Key::new(namespace, &format!("in-{namespace}")).unwrap();
-        let declared = Declared { role: "worker".to_owned(), ..Declared::default() };
+        let declared = Declared { role: "worker".into(), ..Declared::default() };
         server.block_on(server.registry.register(key, declared, Claim::default())).unwrap();
     }
     server

@@ -62,7 +62,7 @@ async fn write(
             0 | 1 => register(&registry, &id, role).await.ok(),
             2 => {
                 let edit = move |declared: &mut registry_core::Declared| {
-                    declared.role = role.to_owned();
+                    declared.role = role.into();
                     Ok(())
                 };
                 let done = registry.update(NAMESPACE, &id, Guard::default(), edit).await;

@@ -98,7 +98,7 @@ impl Home {
 
 async fn register(registry: &Registry, id: &str, role: &str) -> Result<Revision, Error> {
     let key = Key::new(NAMESPACE, id).unwrap();
-    let declared = Declared { role: role.to_owned(), ..Declared::default() };
+    let declared = Declared { role: role.into(), ..Declared::default() };
     let done = registry.register(key, declared, Claim::default()).await?;
     Ok(done.slot.record().modified)
 }

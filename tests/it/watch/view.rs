@@ -36,9 +36,9 @@ async fn a_change_of_role_is_gone_for_one_watcher_and_there_for_the_other() {
     home.register("a", "worker").await;
     let mut workers = home.watch(Query::role("worker"), Start::Now);
     let mut infra = home.watch(Query::role("infra"), Start::Now);
-    home.update("a", |declared| declared.role = "infra".to_owned()).await;
-    home.update("a", |declared| declared.name = "x".to_owned()).await;
-    home.update("a", |declared| declared.role = "worker".to_owned()).await;
+    home.update("a", |declared| declared.role = "infra".into()).await;
+    home.update("a", |declared| declared.name = "x".into()).await;
+    home.update("a", |declared| declared.role = "worker".into()).await;
     expect(&mut workers, &["gone a updated", "put a updated"]).await;
     expect(&mut infra, &["put a updated", "put a updated", "gone a updated"]).await;
 }

@@ -154,10 +154,10 @@ fn declared(record: &Record, term: Term) -> Declared {
     let current = terminal.current_session_name.clone();
     let document = serde_json::to_string(record).expect("a record is texts and numbers");
     Declared {
-        name: record.agent_name.clone(),
-        role: record.identity.tool.clone(),
+        name: (&*record.agent_name).into(),
+        role: (&*record.identity.tool).into(),
         state: State::from(record.lifecycle.state),
-        address: gateway.unwrap_or_else(|| place.clone()),
+        address: gateway.unwrap_or_else(|| place.clone()).into(),
         labels: current.map(|name| (TERMINAL, name)).into_iter().collect(),
         term,
         document: Some(document.into()),

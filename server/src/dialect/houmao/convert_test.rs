@@ -103,7 +103,7 @@ fn a_record_goes_where_it_can_be_found() {
     assert_eq!(publication.key.to_string(), "sessions/a1");
     assert_eq!(publication.generation.as_str(), "g1");
     assert_eq!((&*declared.name, &*declared.role), ("HOUMAO-gpu", "codex"));
-    assert_eq!(declared.address, "127.0.0.1:8080");
+    assert_eq!(declared.address, "127.0.0.1:8080".into());
     assert_eq!(&declared.labels["terminal"], "gpu-1");
     assert_eq!(declared.term, Term::For(Ttl::from_ms(10_500)));
     let declared = read(&stopped()).unwrap().declared;

@@ -13,15 +13,15 @@ use super::problem::Problem;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Declaration {
-    name: String,
-    role: String,
+    name: Box<str>,
+    role: Box<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
-    address: String,
+    address: Box<str>,
     services: Vec<OneService>,
-    capabilities: Vec<String>,
+    capabilities: Box<[Box<str>]>,
     labels: BTreeMap<String, String>,
-    registered_by: String,
+    registered_by: Box<str>,
     /// Absent: the namespace's. 0: no lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<u64>,
@@ -62,7 +62,7 @@ pub(super) struct Patch {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OneService {
-    name: String,
+    name: Box<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
 }
@@ -258,7 +258,7 @@ mod tests {
         let patch = br#"{"labels":{"x":null,"z":"3"},"ttl_ms":null,"state":"paused",
             "metadata":{"deep":{"a":null}}}"#;
         Patch::read(patch).unwrap().apply(&mut declared).unwrap();
-        assert_eq!(declared.name, "a");
+        assert_eq!(declared.name, "a".into());
         assert_eq!(declared.state, State::Paused);
         assert_eq!(declared.term, Term::Default);
         let labels: Vec<_> = declared.labels.iter().map(|(n, v)| format!("{n}{v}")).collect();

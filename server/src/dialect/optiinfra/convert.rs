@@ -97,10 +97,15 @@ impl Registration {
             metadata: self.metadata,
         };
         Declared {
-            name: self.name,
-            role: self.kind,
-            address: format!("{}:{}", self.host, self.port),
-            capabilities: self.capabilities.unwrap_or_default(),
+            name: self.name.into(),
+            role: self.kind.into(),
+            address: format!("{}:{}", self.host, self.port).into(),
+            capabilities: self
+                .capabilities
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             document: Some(document.write()),
             ..Declared::default()
         }

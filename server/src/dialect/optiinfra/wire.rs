@@ -270,7 +270,7 @@ fn render(slot: &Slot) -> Rendering {
     Rendering { text: text.into_boxed_str(), status, last_seen }
 }
 
-fn capabilities(list: &[String], document: &Document) -> String {
+fn capabilities(list: &[Box<str>], document: &Document) -> String {
     if list.is_empty() && document.without_capabilities {
         return "null".to_owned();
     }

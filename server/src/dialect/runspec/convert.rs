@@ -113,9 +113,9 @@ impl Registration {
         }
         let key = Key::new(NAMESPACE, &id).map_err(Error::from)?;
         let declared = Declared {
-            name,
-            role: ROLE.to_owned(),
-            address: host,
+            name: name.into(),
+            role: ROLE.into(),
+            address: host.into(),
             labels: [(VERSION, version)].into(),
             term,
             ..Declared::default()
@@ -201,7 +201,7 @@ impl ToolList {
 
     /// Replaces the tools that are declared.
     pub(super) fn apply(self, declared: &mut Declared) {
-        declared.capabilities = self.names;
+        declared.capabilities = self.names.into_iter().map(Into::into).collect();
         declared.document = self.document;
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn superputty(slots: &[Arc<Slot>], user: &str) -> String {
         let (name, host) = (&declared.name, &declared.address);
         text.push_str("  <SessionData>\n");
         for (tag, content) in [
-            ("Host", host.as_str()),
+            ("Host", &**host),
             ("Port", "22"),
             ("Proto", "SSH"),
             ("PuttySession", "Default Settings"),

@@ -76,7 +76,7 @@ fn list(app: &App, call: &Call<'_>) -> Answer {
     let since = filter(call, "since").map(|text| Since::of_commits(&text));
     let found = app.rooms.commits.list(query);
     let slots = found.iter().filter(|slot| {
-        vm_id.as_deref().is_none_or(|wanted| wanted == slot.record().declared.address)
+        vm_id.as_deref().is_none_or(|wanted| *wanted == *slot.record().declared.address)
             && since.as_ref().is_none_or(|since| since.is_before(slot))
     });
     let slots = page.cut(slots, Reverse);
@@ -142,10 +142,10 @@ impl Commit {
 
     fn into_entry(self, document: Box<str>) -> Entry {
         let declared = Declared {
-            role: self.agent.unwrap_or_default(),
-            name: self.label.unwrap_or_default(),
-            address: self.vm_id,
-            capabilities: self.tags,
+            role: self.agent.unwrap_or_default().into(),
+            name: self.label.unwrap_or_default().into(),
+            address: self.vm_id.into(),
+            capabilities: self.tags.into_iter().map(Into::into).collect(),
             document: Some(document),
             ..Declared::default()
         };

@@ -56,12 +56,12 @@ impl Registration {
         let registered_by = required(body, "registeredBy")?;
         let (services, metadata) = (body.get("services"), body.get("metadata"));
         let declared = Declared {
-            name,
-            role: role.to_owned(),
+            name: name.into(),
+            role: role.into(),
             state,
-            address,
-            services: searchable(services),
-            registered_by,
+            address: address.into(),
+            services: searchable(services).into(),
+            registered_by: registered_by.into(),
             document: write_document(
                 services.map(Json::to_text).as_deref(),
                 metadata.map(Json::to_text).as_deref(),
@@ -105,16 +105,16 @@ impl Amendment {
     /// Changes what was sent and leaves the rest.
     pub(super) fn apply(self, declared: &mut Declared) {
         if let Some(name) = self.name {
-            declared.name = name;
+            declared.name = name.into();
         }
         if let Some(state) = self.state {
             declared.state = state;
         }
         if let Some(address) = self.address {
-            declared.address = address;
+            declared.address = address.into();
         }
         if self.services.is_some() {
-            declared.services = searchable(self.services.as_ref());
+            declared.services = searchable(self.services.as_ref()).into();
         }
         let sent = [self.services, self.metadata].map(|value| value.map(|json| json.to_text()));
         if let Some(new) = write_document(sent[0].as_deref(), sent[1].as_deref()) {
@@ -153,7 +153,7 @@ fn searchable(services: Option<&Json>) -> Vec<Service> {
             Some(Json::Number(port)) if (1.0..=65_535.0).contains(port) => Some(*port as u16),
             _ => None,
         };
-        (name.len() <= limits::TEXT_BYTES_MAX).then(|| Service { name: name.to_owned(), port })
+        (name.len() <= limits::TEXT_BYTES_MAX).then(|| Service { name: name.into(), port })
     });
     named.take(limits::SERVICES_MAX).collect()
 }

@@ -84,8 +84,8 @@ async fn publish(app: &App, call: Call<'_>) -> Answer {
         key: id.to_string(),
         declared: Declared {
             document: Some(wire::stamped(id, &draft.before_time, at, &draft.after_time)),
-            role: draft.agent,
-            name: draft.kind.to_owned(),
+            role: draft.agent.into(),
+            name: draft.kind.into(),
             ..Declared::default()
         },
     });

@@ -144,11 +144,11 @@ impl Task {
         let text = serde_json::to_string(self).expect("there is nothing in it that JSON has not");
         let tags: Vec<Tag> = serde_json::from_str(self.tags.get()).unwrap_or_default();
         let named = tags.into_iter().filter_map(|tag| match tag {
-            Tag::Text(text) => Some(text),
+            Tag::Text(text) => Some(text.into_boxed_str()),
             Tag::Other(_) => None,
         });
-        declared.role.clone_from(&self.status);
-        declared.name = self.assignee.clone().unwrap_or_default();
+        declared.role = self.status.as_str().into();
+        declared.name = self.assignee.clone().unwrap_or_default().into();
         declared.capabilities = named.collect();
         declared.document = Some(text.into());
     }
