@@ -1,11 +1,12 @@
 //! The labels of a record: a small map that costs little more than its texts.
 
+use std::fmt::{self, Write};
 use std::ops::Index;
 
 /// Facts by name, in the order of their names; each name once.
 ///
-/// One sorted piece of memory: most records have a few labels, and a tree would take more room than
-/// all else that is known about them.
+/// All in one piece of text: most records have a few labels, and each text for itself would take more
+/// room than all else that is known about them.
 ///
 /// ```
 /// use registry_core::Labels;
@@ -15,8 +16,14 @@ use std::ops::Index;
 /// assert_eq!(labels.get("zone"), Some("us"));
 /// assert_eq!(labels.iter().next(), Some(("rack", "7")));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(Box<[(Box<str>, Box<str>)]>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Labels(
+    /// Each label as its name's and its value's length, then both: `4:2:zoneeu`.
+    Box<str>,
+);
+
+/// What is left of the text to read.
+struct Pairs<'a>(&'a str);
 
 // === impl Labels ===
 
@@ -24,40 +31,37 @@ impl Labels {
     /// The value of this label.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.place(name).ok().map(|place| &*self.0[place].1)
+        self.iter().find_map(|(other, value)| (other == name).then_some(value))
     }
 
     /// Gives a label its value, whether it was there or not.
     pub fn insert(&mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) {
         let (name, value) = (name.into(), value.into());
-        match self.place(&name) {
-            Ok(place) => self.0[place].1 = value,
-            Err(place) => {
-                let mut pairs = std::mem::take(&mut self.0).into_vec();
-                pairs.insert(place, (name, value));
-                self.0 = pairs.into();
-            }
+        let mut pairs: Vec<_> = self.iter().collect();
+        match pairs.binary_search_by(|(other, _)| (*other).cmp(&name)) {
+            Ok(place) => pairs[place].1 = &value,
+            Err(place) => pairs.insert(place, (&name, &value)),
         }
+        *self = Self::write(&pairs);
     }
 
     /// Takes a label away. Its value, if it was there.
     pub fn remove(&mut self, name: &str) -> Option<Box<str>> {
-        let place = self.place(name).ok()?;
-        let mut pairs = std::mem::take(&mut self.0).into_vec();
-        let (_, value) = pairs.remove(place);
-        self.0 = pairs.into();
+        let value = self.get(name)?.into();
+        let pairs: Vec<_> = self.iter().filter(|(other, _)| *other != name).collect();
+        *self = Self::write(&pairs);
         Some(value)
     }
 
     /// Names and values, in the order of the names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        Pairs(&self.0)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there is none.
@@ -66,9 +70,20 @@ impl Labels {
         self.0.is_empty()
     }
 
-    /// Where the name is, or where it would be.
-    fn place(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    /// Pairs that stand in their order, each name once.
+    fn write(pairs: &[(&str, &str)]) -> Self {
+        let mut text = String::new();
+        for (name, value) in pairs {
+            write!(text, "{}:{}:{name}{value}", name.len(), value.len())
+                .expect("a string takes text");
+        }
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -94,13 +109,35 @@ impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Labels {
             }
             same
         });
-        Self(pairs.into())
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        Self::write(&pairs)
     }
 }
 
 impl<N: Into<Box<str>>, V: Into<Box<str>>, const COUNT: usize> From<[(N, V); COUNT]> for Labels {
     fn from(pairs: [(N, V); COUNT]) -> Self {
         pairs.into_iter().collect()
+    }
+}
+
+// === impl Pairs ===
+
+impl<'a> Pairs<'a> {
+    fn read(&mut self) -> Option<(&'a str, &'a str)> {
+        let (name_len, rest) = self.0.split_once(':')?;
+        let (value_len, rest) = rest.split_once(':')?;
+        let (name, rest) = rest.split_at_checked(name_len.parse().ok()?)?;
+        let (value, rest) = rest.split_at_checked(value_len.parse().ok()?)?;
+        self.0 = rest;
+        Some((name, value))
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.0.is_empty()).then(|| self.read().expect("it was written by `write`"))
     }
 }
 
@@ -120,8 +157,8 @@ mod tests {
     proptest! {
         #[test]
         fn equals_a_plain_map(
-            first in prop::collection::vec(("[a-d]{0,2}", "[a-c]"), 0..9),
-            steps in prop::collection::vec(("[a-d]{0,2}", prop::option::of("[a-c]")), 0..20)
+            first in prop::collection::vec(("[a-d:9é]{0,3}", "[a-c:1é]{0,3}"), 0..9),
+            steps in prop::collection::vec(("[a-d:9é]{0,3}", prop::option::of("[a-c:1é]{0,3}")), 0..20)
         ) {
             let mut labels: Labels = first.iter().cloned().collect();
             let mut map: BTreeMap<String, String> = first.into_iter().collect();

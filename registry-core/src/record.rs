@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use crate::change::Revision;
 use crate::clock::Timestamp;
@@ -66,7 +65,7 @@ pub enum State {
 ///
 /// Given by the owner or, where it gives none, made by the registry. Compared for equality only.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Generation(Arc<str>);
+pub struct Generation(Box<str>);
 
 /// What is known about one registered thing: what it declared and what the registry observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +214,7 @@ impl Generation {
     /// A new one, unlike any before.
     pub(crate) fn unique() -> Self {
         let mut text = [0_u8; uuid::fmt::Simple::LENGTH];
-        Self(Arc::from(&*uuid::Uuid::now_v7().simple().encode_lower(&mut text)))
+        Self(Box::from(&*uuid::Uuid::now_v7().simple().encode_lower(&mut text)))
     }
 
     /// The generation as text.

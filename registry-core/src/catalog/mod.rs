@@ -5,6 +5,7 @@
 //! [`Catalog::apply`].
 
 mod census;
+mod chunks;
 mod deadline;
 mod discovery;
 mod drafts;

@@ -1,0 +1,120 @@
+//! Many slots in the order of their creation, in chunks that copies share.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use imbl::OrdMap;
+
+use super::slot::Slot;
+use crate::change::Revision;
+
+/// Slots by the revision that created them. A change copies one chunk and the path to it; the rest
+/// is shared with every copy.
+///
+/// Records come in the order of their creation, and then each chunk is filled to the last place: a
+/// tree of single slots would stay half empty, and take twice the memory.
+#[derive(Clone, Default)]
+pub(crate) struct Chunks {
+    /// By a revision that no slot of the chunk is older than, nor one of the chunk before as young
+    /// as. That of the first chunk is [`OLDEST`].
+    chunks: OrdMap<Revision, Arc<Chunk>>,
+    len: usize,
+}
+
+/// Slots after a point of the order.
+pub(crate) struct Iter<'a> {
+    chunks: imbl::ordmap::RangedIter<'a, Revision, Arc<Chunk>, imbl::shared_ptr::DefaultSharedPtr>,
+    current: std::slice::Iter<'a, (Revision, Arc<Slot>)>,
+}
+
+type Chunk = ArrayVec<(Revision, Arc<Slot>), CHUNK>;
+
+/// So many fill a block of memory, and are few enough to be copied for each change.
+const CHUNK: usize = 18;
+/// A chunk of so few goes into the one before it, if that leaves room for more.
+const SPARSE: usize = CHUNK / 4;
+const OLDEST: Revision = Revision(0);
+
+// === impl Chunks ===
+
+impl Chunks {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts the slot in its place, or in the place of an earlier version.
+    pub(crate) fn insert(&mut self, at: Revision, slot: Arc<Slot>) {
+        let Some((_, chunk)) = self.chunks.get_prev_mut(&at) else {
+            self.chunks.insert(OLDEST, Arc::new([(at, slot)].into_iter().collect()));
+            self.len = 1;
+            return;
+        };
+        let chunk = Arc::make_mut(chunk);
+        let place = match chunk.binary_search_by_key(&at, |(created, _)| *created) {
+            Ok(place) => {
+                chunk[place].1 = slot;
+                return;
+            }
+            Err(place) => place,
+        };
+        self.len += 1;
+        if !chunk.is_full() {
+            chunk.insert(place, (at, slot));
+            return;
+        }
+        // At the end, where nearly all come, the chunk stays full; elsewhere both halves get room.
+        let from = if place == CHUNK { CHUNK } else { CHUNK / 2 };
+        let mut upper: Chunk = chunk.drain(from..).collect();
+        let lower = chunk;
+        if place <= from && from < CHUNK {
+            lower.insert(place, (at, slot))
+        } else {
+            upper.insert(place - from, (at, slot))
+        }
+        self.chunks.insert(upper[0].0, Arc::new(upper));
+    }
+
+    pub(crate) fn remove(&mut self, at: Revision) {
+        let Some((key, chunk)) = self.chunks.get_prev(&at) else { return };
+        let (key, found) = (*key, chunk.binary_search_by_key(&at, |(created, _)| *created));
+        let Ok(place) = found else { return };
+        let chunk = Arc::make_mut(self.chunks.get_mut(&key).expect("it was found just now"));
+        chunk.remove(place);
+        self.len -= 1;
+        if chunk.len() <= SPARSE && key != OLDEST {
+            let few = chunk.clone();
+            let (_, before) = self
+                .chunks
+                .get_prev_mut(&Revision(key.0 - 1))
+                .expect("the first chunk has the oldest key");
+            if few.len() + before.len() <= CHUNK - SPARSE {
+                Arc::make_mut(before).extend(few);
+                self.chunks.remove(&key);
+            }
+        }
+    }
+
+    pub(crate) fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
+        let after = after.unwrap_or(OLDEST);
+        let from = self.chunks.get_prev(&after).map_or(OLDEST, |(key, _)| *key);
+        let mut chunks = self.chunks.range(from..);
+        let first = chunks.next().map_or(&[][..], |(_, chunk)| chunk);
+        let place = first.partition_point(|(created, _)| *created <= after);
+        Iter { chunks, current: first[place..].iter() }
+    }
+}
+
+// === impl Iter ===
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Arc<Slot>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((_, slot)) = self.current.next() {
+                return Some(slot);
+            }
+            self.current = self.chunks.next()?.1.iter();
+        }
+    }
+}
