@@ -22,6 +22,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "sled")]
+mod embedded;
 mod memory;
 mod open;
 #[cfg(feature = "sled")]

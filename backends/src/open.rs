@@ -94,9 +94,11 @@ pub enum OpenError {
     #[error(
         "the store at {path} cannot be read: {reason}; restore a snapshot into another directory \
          (rolecall restore), or start empty by starting once with --store \
-         'sled:{path}?if-unreadable=move-aside', which keeps what is there beside it"
+         '{engine}:{path}?if-unreadable=move-aside', which keeps what is there beside it"
     )]
     Unreadable {
+        /// What its engine is called in a URL.
+        engine: String,
         /// Which store.
         path: PathBuf,
         /// What was found.
@@ -145,9 +147,9 @@ impl OpenError {
     /// What to say of the store at `url` if what it holds cannot be understood by its reader.
     #[must_use]
     pub fn unreadable(url: &str, reason: Reason) -> Self {
-        let path = url.split_once(':').map_or(url, |(_, rest)| rest);
+        let (engine, path) = url.split_once(':').unwrap_or(("sled", url));
         let path = path.split('?').next().unwrap_or_default().into();
-        Self::Unreadable { path, reason }
+        Self::Unreadable { engine: engine.to_owned(), path, reason }
     }
 
     /// What to say when the machine refuses something that opening asks of it.
@@ -186,20 +188,35 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
 async fn open_sled(url: &str, rest: &str) -> Result<Arc<dyn Store>, OpenError> {
     use crate::sled::{SledConfig, SledStore};
 
-    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    if path.is_empty() || path.starts_with("//") {
-        return Err(bad_url(
-            url,
-            "names no directory; write sled:./data or sled:/var/lib/rolecall",
-        ));
-    }
+    let hint = "names no directory; write sled:./data or sled:/var/lib/rolecall";
+    let (path, parameters) = directory_of(url, rest, hint)?;
     let mut config = SledConfig::new(path);
     config.check = check;
-    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    for (name, value) in each_of(parameters) {
         config.set(name, value)?;
     }
     Ok(Arc::new(SledStore::open(config).await?))
+}
+
+/// The directory in a URL, and what is said beside it.
+#[cfg(feature = "sled")]
+fn directory_of<'a>(
+    url: &str,
+    rest: &'a str,
+    hint: &'static str,
+) -> Result<(&'a str, &'a str), OpenError> {
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.is_empty() || path.starts_with("//") {
+        return Err(bad_url(url, hint));
+    }
+    Ok((path, parameters))
+}
+
+/// Names and values.
+#[cfg(feature = "sled")]
+fn each_of(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
+    let each = parameters.split('&').filter(|parameter| !parameter.is_empty());
+    each.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
 }
 
 /// Whether a registry can read the record. What a newer build wrote is no damage: it must not be

@@ -12,10 +12,10 @@ use std::thread;
 
 use ::sled::{Batch, IVec};
 
-use super::directory::Directory;
-use super::engine::{Engine, Failure, guard};
-use super::store::{Shared, State};
+use super::engine::{ENGINE, Engine, guard};
+use super::store::Shared;
 use super::writer::{Rows, Writer};
+use crate::embedded::{Directory, Failure, State};
 
 /// The new database while it is filled.
 pub(super) struct Copy {
@@ -126,7 +126,7 @@ impl Writer {
         self.directory.stage(name)?;
         if let Err(error) = self.directory.publish() {
             let failure = Failure::from(error);
-            return Ok(Ended::Unsure(failure.farewell(&self.config.path)));
+            return Ok(Ended::Unsure(failure.farewell(ENGINE, &self.config.path)));
         }
         // Nothing below can fail: the old database no longer counts.
         let old = std::mem::replace(&mut self.engine, to);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use registry_core::store::Stored;
 
+use crate::embedded::{IfUnreadable, MIB, bad, if_unreadable, mib};
 use crate::open::OpenError;
 
 /// How to open a sled store.
@@ -30,19 +31,6 @@ pub struct SledConfig {
     pub check: fn(&Stored) -> Result<(), String>,
 }
 
-/// What to do with a store that cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IfUnreadable {
-    /// Do not open it, and change nothing.
-    #[default]
-    Refuse,
-    /// Rename it to `PATH.unreadable-MILLISECONDS` and begin with an empty one.
-    ///
-    /// Opening then reads every row once, since only that tells whether all can be read.
-    MoveAside,
-}
-
-const MIB: u64 = 1 << 20;
 const PARAMETERS: &str = "if-unreadable, cache-mib, compact-above-mib and compact-ratio";
 
 // === impl SledConfig ===
@@ -80,28 +68,9 @@ impl SledConfig {
     }
 }
 
-fn if_unreadable(value: &str) -> Result<IfUnreadable, OpenError> {
-    match value {
-        "refuse" => Ok(IfUnreadable::Refuse),
-        "move-aside" => Ok(IfUnreadable::MoveAside),
-        _ => Err(bad("if-unreadable", value, "it takes refuse or move-aside")),
-    }
-}
-
-fn mib(name: &'static str, value: &str) -> Result<u64, OpenError> {
-    match value.parse::<u64>() {
-        Ok(mib @ 1..=1_048_576) => Ok(mib * MIB),
-        _ => Err(bad(name, value, "it takes a number of MiB from 1 to 1048576")),
-    }
-}
-
 fn ratio(value: &str) -> Result<u64, OpenError> {
     match value.parse::<u64>() {
         Ok(ratio @ 2..=1_000) => Ok(ratio),
         _ => Err(bad("compact-ratio", value, "it takes a number from 2 to 1000")),
     }
-}
-
-fn bad(name: &'static str, value: &str, expected: &'static str) -> OpenError {
-    OpenError::BadParameter { name, value: value.to_owned(), expected }
 }

@@ -1,21 +1,19 @@
 //! One sled database: what is asked of it, and the repairs to how it answers.
 
-use std::any::Any;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
-use registry_core::store::Reason;
 
-use super::directory::{self, Directory, sync_directory};
-use super::layout::Damage;
-use crate::open::{OpenError, is_full};
+use crate::embedded::{self, Directory, Failure, Fault, sync_directory};
+
+/// What it is called in a URL.
+pub(super) const ENGINE: &str = "sled";
 
 /// An open database.
 ///
@@ -28,26 +26,6 @@ pub(super) struct Engine {
     path: PathBuf,
     /// Keeps the lock until sled is gone.
     directory: Arc<Directory>,
-}
-
-/// What went wrong beneath the store. Each is final: see `store`.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("{}", words(.0))]
-    Sled(#[from] ::sled::Error),
-    #[error("the disk answers: {0}")]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Damage(#[from] Damage),
-    #[error("sled gave up: {0}")]
-    Panic(String),
-    #[error("the records to restore broke off: {0}; remove its directory and restore again")]
-    Source(Reason),
-    #[error(
-        "its directory was deleted, moved or replaced while it was open; put it back or choose \
-         another --store, and start again"
-    )]
-    Gone,
 }
 
 const RELEASE_CHECKS_MAX: u32 = 5_000;
@@ -69,7 +47,7 @@ impl Engine {
             // Sled reclaims space only in this thread. Durability does not wait for it.
             .flush_every_ms(Some(500));
         // Sled's own files say nothing about who may read them, so their directory does.
-        directory::create(&path)?;
+        embedded::create(&path)?;
         remove_torn_snapshots(&path)?;
         // Sled answers some damaged files with a panic.
         let db = guard(|| Ok(config.open()?))?;
@@ -186,41 +164,15 @@ fn remove_torn_snapshots(path: &Path) -> io::Result<()> {
 
 // === impl Failure ===
 
-impl Failure {
-    /// What this means for the opening of the store at `path`: whether it is the store's fault.
-    pub(super) fn into_open_error(self, path: &Path) -> OpenError {
-        match self {
-            Self::Io(source) | Self::Sled(::sled::Error::Io(source)) if !is_damage(&source) => {
-                OpenError::io(path, "reading what is there", source)
-            }
-            failure if failure.is_full() => {
-                OpenError::Full { path: path.to_owned(), reason: failure.into() }
-            }
-            failure => OpenError::Unreadable { path: path.to_owned(), reason: failure.into() },
-        }
-    }
-
-    /// What to tell whoever runs the store at `path` when this ends its work.
-    pub(super) fn farewell(self, path: &Path) -> String {
-        let store = format!("the store at {}", path.display());
-        match self {
-            Self::Gone => format!("{store} is gone: {self}"),
-            Self::Source(_) => format!("{store}: {self}"),
-            Self::Damage(_) | Self::Sled(::sled::Error::Corruption { .. }) => {
-                self.into_open_error(path).to_string()
-            }
-            failure if failure.is_full() => failure.into_open_error(path).to_string(),
-            failure => format!("{store}: {failure}; start again to see what was kept"),
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        match self {
-            Self::Io(error) | Self::Sled(::sled::Error::Io(error)) => is_full(error),
-            // Sled unwraps some of its writes.
-            Self::Panic(said) => said.contains("StorageFull") || said.contains("QuotaExceeded"),
-            Self::Sled(_) | Self::Damage(_) | Self::Gone | Self::Source(_) => false,
-        }
+impl From<::sled::Error> for Failure {
+    fn from(error: ::sled::Error) -> Self {
+        let says = words(&error);
+        let fault = match error {
+            ::sled::Error::Io(error) => Fault::Disk(error),
+            ::sled::Error::Corruption { .. } => Fault::Damage,
+            _ => Fault::Other,
+        };
+        Self::Engine { says, fault }
     }
 }
 
@@ -234,52 +186,28 @@ fn words(error: &::sled::Error) -> String {
     }
 }
 
-fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
-}
-
 /// Runs `work`, and makes a failure of its panic.
 pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    // Nothing that `work` touched is used after a panic: every failure is final.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Failure::Panic(said(&*panic))))
-}
-
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    embedded::guard(ENGINE, work)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_full_disk_is_no_damage_however_it_shows() {
-        fn full() -> io::Error {
-            io::ErrorKind::StorageFull.into()
-        }
-        let shows: [fn() -> Failure; 3] = [
-            || Failure::Io(full()),
-            || Failure::Sled(::sled::Error::Io(full())),
-            || Failure::Panic(format!("called `Result::unwrap()` on an `Err`: {:?}", full())),
-        ];
-        for show in shows {
-            let path = Path::new("/data/rolecall");
-            let refusal = show().into_open_error(path);
-            assert!(matches!(refusal, OpenError::Full { .. }), "{refusal}");
-            for text in [refusal.to_string(), show().farewell(path)] {
-                let begins = "there is no space left on the disk of the store at /data/rolecall";
-                assert!(text.starts_with(begins), "{text}");
-                assert!(text.ends_with("free some space and start again"), "{text}");
-            }
-        }
-    }
+    use crate::open::OpenError;
 
     #[test]
     fn what_sled_says_is_put_into_words() {
-        let damaged = Failure::Sled(::sled::Error::Corruption { at: None, bt: () });
+        let damaged = Failure::from(::sled::Error::Corruption { at: None, bt: () });
         assert_eq!(damaged.to_string(), "sled's files are damaged");
-        let farewell = damaged.farewell(Path::new("data"));
+        let farewell = damaged.farewell(ENGINE, Path::new("data"));
         assert!(farewell.starts_with("the store at data cannot be read"), "{farewell}");
+    }
+
+    #[test]
+    fn a_full_disk_is_no_damage_to_sled() {
+        let full = Failure::from(::sled::Error::Io(io::ErrorKind::StorageFull.into()));
+        let refusal = full.into_open_error(ENGINE, Path::new("data"));
+        assert!(matches!(refusal, OpenError::Full { .. }), "{refusal}");
     }
 }

@@ -18,29 +18,21 @@
 //! A body longer than [`CHUNK_BYTES`] is cut up, since sled puts large pages in files of their own
 //! that it never syncs.
 
-use registry_core::Beat;
-use registry_core::Key;
 use registry_core::Revision;
-use registry_core::store::Mark;
-use registry_core::{Tick, Timestamp};
+
+pub(super) use crate::embedded::row::*;
 
 /// The version of the table above that this build writes.
 pub(super) const FORMAT: u32 = 1;
 /// Bytes of a body in one row. Part of the format: it tells how many chunks a body has.
 pub(super) const CHUNK_BYTES: usize = 3_584;
 
-pub(super) const FORMAT_ROW: &[u8] = b"mformat";
-pub(super) const HEAD_ROW: &[u8] = b"mhead";
-pub(super) const MARK_ROW: &[u8] = b"mmark";
-pub(super) const RESTORING_ROW: &[u8] = b"mrestoring";
-pub(super) const RECORDS: &[u8] = b"r";
 pub(super) const BEATS: &[u8] = b"b";
 const CHUNKS: &[u8] = b"c";
 
 const HEADER_BYTES: usize = 8 + 8 + 4;
 const CHUNK_ROW_BYTES: usize = 1 + 8 + 4;
 const BEAT_ROW_BYTES: usize = 1 + 8;
-const BEAT_BYTES: usize = 8 + 8;
 
 /// What is true of the store as a whole. Written with every batch, checked by every load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,19 +51,7 @@ pub(super) struct Header {
     pub(super) body_bytes: usize,
 }
 
-/// Something at rest that cannot be understood, in words for whoever runs the server.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} {reason}")]
-pub(super) struct Damage {
-    what: String,
-    reason: String,
-}
-
 // === keys ===
-
-pub(super) fn record_row(key: &Key) -> Vec<u8> {
-    [RECORDS, key.namespace().as_bytes(), &[0], key.id().as_bytes()].concat()
-}
 
 pub(super) fn chunk_row(modified: Revision, index: u32) -> [u8; CHUNK_ROW_BYTES] {
     join([CHUNKS, &modified.0.to_be_bytes(), &index.to_be_bytes()])
@@ -79,13 +59,6 @@ pub(super) fn chunk_row(modified: Revision, index: u32) -> [u8; CHUNK_ROW_BYTES]
 
 pub(super) fn beat_row(created: Revision) -> [u8; BEAT_ROW_BYTES] {
     join([BEATS, &created.0.to_be_bytes()])
-}
-
-/// The key whose record rests in `row`; `None` if it is not the row of a record.
-pub(super) fn key_of(row: &[u8]) -> Option<Key> {
-    let text = std::str::from_utf8(row.strip_prefix(RECORDS)?).ok()?;
-    let (namespace, id) = text.split_once('\0')?;
-    Key::new(namespace, id).ok()
 }
 
 /// The life whose beat rests in `row`.
@@ -152,64 +125,4 @@ impl Head {
             live_bytes: u64::from_be_bytes(sized(HEAD_ROW, &all[16..])?),
         })
     }
-}
-
-pub(super) fn write_beat(beat: Beat) -> [u8; BEAT_BYTES] {
-    join([&beat.last_seen.0.to_be_bytes(), &beat.renewed.0.to_be_bytes()])
-}
-
-pub(super) fn read_beat(row: &[u8], value: &[u8]) -> Result<Beat, Damage> {
-    let (last_seen, renewed) = pair(row, value)?;
-    Ok(Beat {
-        last_seen: Timestamp(i64::from_be_bytes(last_seen)),
-        renewed: Tick(u64::from_be_bytes(renewed)),
-    })
-}
-
-pub(super) fn write_mark(mark: Mark) -> [u8; 16] {
-    join([&mark.tick.0.to_be_bytes(), &mark.wall.0.to_be_bytes()])
-}
-
-pub(super) fn read_mark(value: &[u8]) -> Result<Mark, Damage> {
-    let (tick, wall) = pair(MARK_ROW, value)?;
-    Ok(Mark { tick: Tick(u64::from_be_bytes(tick)), wall: Timestamp(i64::from_be_bytes(wall)) })
-}
-
-pub(super) fn read_format(value: &[u8]) -> Result<u32, Damage> {
-    Ok(u32::from_be_bytes(sized(FORMAT_ROW, value)?))
-}
-
-// === impl Damage ===
-
-impl Damage {
-    pub(super) fn new(row: &[u8], reason: impl Into<String>) -> Self {
-        let what = match (row, key_of(row)) {
-            (FORMAT_ROW, _) => "the note of its format".to_owned(),
-            (HEAD_ROW, _) => "its summary, which counts what is there,".to_owned(),
-            (MARK_ROW, _) => "the note of the time it was left".to_owned(),
-            (RESTORING_ROW, _) => "the restore into it".to_owned(),
-            (_, Some(key)) => format!("the record {key:?}"),
-            _ => format!("a row of its database, {},", row.escape_ascii()),
-        };
-        Self { what, reason: reason.into() }
-    }
-
-    pub(super) fn of_file(name: &str, reason: impl Into<String>) -> Self {
-        Self { what: format!("its file {name}"), reason: reason.into() }
-    }
-}
-
-// === numbers ===
-
-fn join<const N: usize, const P: usize>(parts: [&[u8]; P]) -> [u8; N] {
-    parts.concat().try_into().expect("the parts of a row have fixed lengths that add up to N")
-}
-
-fn sized<const N: usize>(row: &[u8], value: &[u8]) -> Result<[u8; N], Damage> {
-    value.try_into().map_err(|_| Damage::new(row, "has the wrong length"))
-}
-
-fn pair(row: &[u8], value: &[u8]) -> Result<([u8; 8], [u8; 8]), Damage> {
-    let all: [u8; 16] = sized(row, value)?;
-    Ok((sized(row, &all[..8])?, sized(row, &all[8..])?))
 }

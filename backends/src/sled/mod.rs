@@ -6,19 +6,18 @@
 //! compaction, fail-stop after the first error, noticing that the end of its log is lost.
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
-//! `directory` (what the files look like), `engine` (one sled database), `reached` (how far it
-//! came), `writer` (the one writer), `scan` (everything read back), `restore`
-//! (what another store held), `compact` (a fresh database
-//! while writes go on), `store` (the [`Store`] itself).
+//! `generation` (which database counts), `engine` (one sled database), `writer` (the one writer),
+//! `scan` (everything read back), `restore` (what another store held), `compact` (a fresh database
+//! while writes go on), `store` (the [`Store`] itself). What is not sled's alone is in
+//! `backends/src/embedded`.
 //!
 //! [`Store`]: registry_core::store::Store
 
 mod config;
 mod layout;
 
-mod directory;
 mod engine;
-mod reached;
+mod generation;
 
 mod restore;
 mod scan;
@@ -27,5 +26,6 @@ mod writer;
 mod compact;
 mod store;
 
-pub use config::{IfUnreadable, SledConfig};
+pub use crate::embedded::IfUnreadable;
+pub use config::SledConfig;
 pub use store::SledStore;

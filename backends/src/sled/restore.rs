@@ -5,10 +5,9 @@
 use registry_core::Revision;
 use registry_core::store::{Loaded, Reason, Records, Stored};
 
-use super::engine::Failure;
 use super::layout::{self, Damage, Head, Header};
-use super::reached::End;
 use super::writer::{Rows, Writer};
+use crate::embedded::{End, Failure};
 
 /// Rows are written together until they hold so many bytes, or belong to so many records.
 const STEP_BYTES: u64 = 1 << 20;

@@ -3,9 +3,9 @@
 use registry_core::store::{Loaded, Stored};
 use registry_core::{Beat, Key, Revision};
 
-use super::engine::Failure;
 use super::layout::{self, Damage, Head, Header};
 use super::writer::Writer;
+use crate::embedded::Failure;
 
 /// A page of a load ends at whichever comes first.
 const PAGE_RECORDS_MAX: usize = 512;
@@ -51,19 +51,6 @@ impl Writer {
             return Err(Damage::new(layout::HEAD_ROW, reason).into());
         }
         Ok(loaded)
-    }
-
-    /// Fails if a record is damaged, be it in its rows or in what its reader makes of them.
-    pub(super) fn check_records(&self) -> Result<(), Failure> {
-        let mut damaged = None;
-        self.scan(&mut |page| {
-            damaged = page.iter().find_map(|stored| {
-                let reason = (self.config.check)(stored).err()?;
-                Some(Damage::new(&layout::record_row(&stored.key), reason))
-            });
-            damaged.is_none()
-        })?;
-        damaged.map_or(Ok(()), |damage| Err(damage.into()))
     }
 
     /// Every beat, in the order of lives.

@@ -1,22 +1,17 @@
-//! The sled store itself: hands each call to the one writer, off the async threads.
-//!
-//! Fail-stop: after the first failure beneath it the store answers every call with `Broken`. Sled's
-//! errors are sticky and a failed sync must not be tried again, so only a restart helps.
+//! The sled store itself: hands each call to the one writer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use registry_core::store::{
-    Capabilities, Loaded, Mark, Outcome, Reason, Records, Renewal, Store, StoreError, Stored, Write,
+    Capabilities, Loaded, Mark, Outcome, Records, Renewal, Store, StoreError, Stored, Write,
 };
-use tokio::sync::{Mutex, MutexGuard, mpsc};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::MutexGuard;
 
-use super::config::{IfUnreadable, SledConfig};
-use super::directory::Directory;
-use super::engine::{Failure, guard};
+use super::config::SledConfig;
 use super::writer::Writer;
+use crate::embedded::{Failure, Seat, State, hand_out, off_thread, pages};
 use crate::open::OpenError;
 
 /// Records on this machine's disk.
@@ -30,21 +25,10 @@ pub struct SledStore {
 
 /// What calls and compaction share.
 pub(super) struct Shared {
-    /// Held for the whole of each call, so only ever locked on threads made for blocking. Tokio's
-    /// lock, since it is fair: calls and compaction take turns.
-    state: Mutex<State>,
+    seat: Seat<Writer>,
     /// Asks compaction to end.
     stop: AtomicBool,
 }
-
-pub(super) enum State {
-    Open(Box<Writer>),
-    Failed(Arc<str>),
-    Closed,
-}
-
-/// Pages of a load under way at a time.
-const PAGES_MAX: usize = 4;
 
 // === impl SledStore ===
 
@@ -54,14 +38,10 @@ impl SledStore {
     /// # Errors
     /// [`OpenError`] says what to do.
     pub async fn open(config: SledConfig) -> Result<Self, OpenError> {
-        let path = config.path.clone();
-        let opened = spawn_blocking(move || open(&config)).await;
-        let writer = opened.unwrap_or_else(|error| {
-            let (doing, source) = ("waiting for a thread", error.into());
-            Err(OpenError::Io { path, doing, source })
-        })?;
-        let state = Mutex::new(State::Open(Box::new(writer)));
-        Ok(Self { shared: Arc::new(Shared { state, stop: AtomicBool::new(false) }) })
+        let (path, if_unreadable) = (config.path.clone(), config.if_unreadable);
+        let open = move |directory| Writer::open(directory, &config);
+        let seat = Seat::open(path, if_unreadable, open).await?;
+        Ok(Self { shared: Arc::new(Shared { seat, stop: AtomicBool::new(false) }) })
     }
 
     /// Lets `work` have the writer.
@@ -70,14 +50,14 @@ impl SledStore {
         work: impl FnOnce(&mut Writer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let task = spawn_blocking(move || {
+        let work = move || {
             shared.state().run(|writer| {
                 let value = work(writer)?;
                 writer.compact_if_due(&shared)?;
                 Ok(value)
             })
-        });
-        task.await.unwrap_or_else(|error| Err(not_run(error)))
+        };
+        off_thread(work).await
     }
 }
 
@@ -88,17 +68,12 @@ impl Store for SledStore {
     }
 
     async fn load(&self, each: &mut (dyn FnMut(Stored) + Send)) -> Result<Loaded, StoreError> {
-        let (pages, mut arrived) = mpsc::channel(PAGES_MAX);
+        let (pages, arrived) = pages();
         let scan = self.run(move |writer| {
             // Nobody takes pages any more once the load was given up.
             writer.scan(&mut |page| pages.blocking_send(page).is_ok())
         });
-        let hand_out = async {
-            while let Some(page) = arrived.recv().await {
-                page.into_iter().for_each(&mut *each);
-            }
-        };
-        tokio::join!(scan, hand_out).0
+        tokio::join!(scan, hand_out(arrived, each)).0
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Outcome>, StoreError> {
@@ -118,8 +93,7 @@ impl Store for SledStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let task = spawn_blocking(move || shared.close());
-        task.await.unwrap_or_else(|error| Err(not_run(error)))
+        off_thread(move || shared.close()).await
     }
 }
 
@@ -129,38 +103,11 @@ impl Drop for SledStore {
     }
 }
 
-fn open(config: &SledConfig) -> Result<Writer, OpenError> {
-    let directory = Directory::lock(&config.path)?;
-    let opened = Writer::open(Arc::clone(&directory), config);
-    match (opened, config.if_unreadable) {
-        (Err(OpenError::Unreadable { path, reason }), IfUnreadable::MoveAside) => {
-            let moved = directory.move_aside();
-            let aside = moved.map_err(|source| OpenError::io(&path, "moving it aside", source))?;
-            drop(directory); // its lock went with it
-            tracing::error!(
-                path = %config.path.display(), aside = %aside.display(), %reason,
-                "the store could not be read; it was moved aside, and an empty one takes its place"
-            );
-            Writer::open(Directory::lock(&config.path)?, config)
-        }
-        (opened, _) => opened,
-    }
-}
-
-fn not_run(error: JoinError) -> StoreError {
-    // A task is cancelled only before it starts, when the runtime ends.
-    if error.is_cancelled() {
-        StoreError::NotDone(error.into())
-    } else {
-        StoreError::Unknown(error.into())
-    }
-}
-
 // === impl Shared ===
 
 impl Shared {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.blocking_lock()
+    pub(super) fn state(&self) -> MutexGuard<'_, State<Writer>> {
+        self.seat.take()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -181,45 +128,6 @@ impl Shared {
     }
 }
 
-// === impl State ===
-
-impl State {
-    fn run<T>(
-        &mut self,
-        work: impl FnOnce(&mut Writer) -> Result<T, Failure>,
-    ) -> Result<T, StoreError> {
-        let writer = match self {
-            Self::Open(writer) => writer,
-            Self::Failed(reason) => return Err(StoreError::Broken(Reason::from(&**reason))),
-            Self::Closed => return Err(StoreError::Broken("the store is closed".into())),
-        };
-        match guard(|| work(writer)) {
-            Ok(done) => Ok(done),
-            Err(failure) => {
-                let reason = failure.farewell(&writer.config.path);
-                Err(self.fail(reason))
-            }
-        }
-    }
-
-    /// Ends the store's work for good.
-    pub(super) fn fail(&mut self, reason: String) -> StoreError {
-        tracing::error!(%reason, "the sled store has failed and takes no more writes");
-        *self = Self::Failed(reason.as_str().into());
-        StoreError::Broken(reason.into())
-    }
-
-    fn close(&mut self) -> Result<(), StoreError> {
-        match std::mem::replace(self, Self::Closed) {
-            // Dropping the writer lets go of sled's files, then of the lock.
-            Self::Open(writer) => guard(|| writer.shut()).map_err(|failure| {
-                StoreError::Broken(failure.farewell(&writer.config.path).into())
-            }),
-            Self::Failed(_) | Self::Closed => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -232,12 +140,12 @@ mod tests {
     /// A store whose own handle on the log is one that cannot be synced.
     async fn unsyncable(home: &tempfile::TempDir) -> SledStore {
         let store = SledStore::open(SledConfig::new(home.path())).await.unwrap();
-        {
-            let mut state = store.shared.state.lock().await;
-            let State::Open(writer) = &mut *state else { unreachable!("it was just opened") };
+        let break_it = |writer: &mut Writer| {
             let engine = Arc::get_mut(&mut writer.engine).expect("nothing compacts");
-            engine.log = File::open("/dev/null").unwrap();
-        }
+            engine.log = File::open("/dev/null")?;
+            Ok(())
+        };
+        store.run(break_it).await.unwrap();
         store
     }
 

@@ -1,19 +1,19 @@
 //! The one writer: turns commits and renewals into batches of rows.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ::sled::{Batch, IVec};
 use registry_core::Beat;
 use registry_core::Revision;
-use registry_core::store::{Action, Expect, Mark, Outcome, Renewal, Write};
+use registry_core::store::{Action, Expect, Loaded, Mark, Outcome, Renewal, Stored, Write};
 
 use super::compact::Copy;
-use super::config::{IfUnreadable, SledConfig};
-use super::directory::Directory;
-use super::engine::{Engine, Failure};
+use super::config::SledConfig;
+use super::engine::{ENGINE, Engine};
 use super::layout::{self, CHUNK_BYTES, Damage, Head, Header};
-use super::reached::{End, Note, Reached};
+use crate::embedded::{Directory, End, Failure, IfUnreadable, Note, Reached, Seated};
 use crate::open::OpenError;
 
 /// Everything a store has while it is open. Whoever holds it may write.
@@ -41,7 +41,7 @@ pub(super) struct Rows(Vec<(IVec, Option<IVec>)>);
 impl Writer {
     /// Opens what is in the directory, or begins it.
     pub(super) fn open(directory: Arc<Directory>, config: &SledConfig) -> Result<Self, OpenError> {
-        let failed = |failure: Failure| failure.into_open_error(&config.path);
+        let failed = |failure: Failure| failure.into_open_error(ENGINE, &config.path);
         let chosen = chosen_database(&directory).map_err(failed)?;
         let is_new = chosen.is_none();
         let database = match chosen {
@@ -74,10 +74,10 @@ impl Writer {
         };
         writer.check_whole().map_err(failed)?;
         if config.if_unreadable == IfUnreadable::MoveAside {
-            writer.check_records().map_err(failed)?;
+            writer.check_records(config.check).map_err(failed)?;
         }
         writer.take_up(is_new).map_err(failed)?;
-        writer.log_opened(note);
+        Note::log(note, directory.path(), writer.head.revision, writer.head.records);
         Ok(writer)
     }
 
@@ -92,31 +92,28 @@ impl Writer {
         Ok(self.directory.remove_leftovers(&self.database)?)
     }
 
-    fn log_opened(&self, note: Option<Note>) {
-        let Head { revision: Revision(revision), records, .. } = self.head;
-        let path = self.directory.path().display();
-        match note.map(|note| note.end) {
-            Some(End::Shut) => tracing::info!(%path, revision, records, "opened the store"),
-            Some(End::Open) => tracing::warn!(
-                %path, revision, records,
-                "opened the store; it was not stopped cleanly, but is as far as its file REACHED \
-                 says"
-            ),
-            None if revision == 0 => tracing::info!(%path, "began a new store"),
-            None => tracing::warn!(
-                %path, revision, records,
-                "opened the store; its file REACHED is missing, so whether anything is lost cannot \
-                 be told"
-            ),
-        }
-    }
-
     /// Puts everything to rest.
     pub(super) fn shut(&self) -> Result<(), Failure> {
         self.check_place()?;
         self.engine.settle()?;
         self.reached.note(self.head.revision, End::Shut)?;
         Ok(self.reached.settle(self.directory.path())?)
+    }
+}
+
+impl Seated for Writer {
+    const ENGINE: &'static str = ENGINE;
+
+    fn path(&self) -> &Path {
+        &self.config.path
+    }
+
+    fn scan(&mut self, take: &mut dyn FnMut(Vec<Stored>) -> bool) -> Result<Loaded, Failure> {
+        Self::scan(self, take)
+    }
+
+    fn shut(&mut self) -> Result<(), Failure> {
+        Self::shut(self)
     }
 }
 

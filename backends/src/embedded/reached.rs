@@ -1,6 +1,6 @@
 //! `REACHED`: the revision that was confirmed last, so that its loss is noticed.
 //!
-//! Sled takes damage for the end of its log and opens at an earlier state, without a word. So each
+//! Engines take damage for the end of their log and open at an earlier state, without a word. So each
 //! commit, once it is at rest and before it is confirmed, notes here how far it came, and a store
 //! that is not that far when it is opened is refused. The note is not synced: a process that is
 //! killed cannot take back what it wrote, and after a loss of power an older note does no harm.
@@ -19,23 +19,23 @@ use std::path::Path;
 use registry_core::Revision;
 
 use super::directory::{Directory, open_private, sync_directory};
-use super::engine::Failure;
-use super::layout::Damage;
+use super::failure::Failure;
+use super::row::Damage;
 
 /// The file, open for as long as the store is.
 #[derive(Debug)]
-pub(super) struct Reached(File);
+pub(crate) struct Reached(File);
 
 /// What the file said when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Note {
-    pub(super) revision: Revision,
-    pub(super) end: End,
+pub(crate) struct Note {
+    pub(crate) revision: Revision,
+    pub(crate) end: End,
 }
 
 /// How the store was left. Both words have one length, so that each note covers the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Not at all: it is in use, or its process was killed.
     Open,
     Shut,
@@ -47,7 +47,7 @@ const REACHED: &str = "REACHED";
 
 impl Reached {
     /// Opens the file, making an empty one where there is none, and reads what it says.
-    pub(super) fn open(directory: &Directory) -> Result<(Self, Option<Note>), Failure> {
+    pub(crate) fn open(directory: &Directory) -> Result<(Self, Option<Note>), Failure> {
         let mut file = open_private(&directory.path().join(REACHED))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
@@ -56,12 +56,12 @@ impl Reached {
     }
 
     /// Keeps the note from the end of this process.
-    pub(super) fn note(&self, revision: Revision, end: End) -> io::Result<()> {
+    pub(crate) fn note(&self, revision: Revision, end: End) -> io::Result<()> {
         self.0.write_all_at(Note { revision, end }.text().as_bytes(), 0)
     }
 
     /// Keeps the note from a loss of power, too.
-    pub(super) fn settle(&self, directory: &Path) -> io::Result<()> {
+    pub(crate) fn settle(&self, directory: &Path) -> io::Result<()> {
         self.0.sync_all()?;
         sync_directory(directory)
     }
@@ -86,13 +86,32 @@ impl Note {
         })
     }
 
+    /// Tells how the store in `path` was found, and left.
+    pub(crate) fn log(note: Option<Self>, path: &Path, revision: Revision, records: u64) {
+        let (path, revision) = (path.display(), revision.0);
+        match note.map(|note| note.end) {
+            Some(End::Shut) => tracing::info!(%path, revision, records, "opened the store"),
+            Some(End::Open) => tracing::warn!(
+                %path, revision, records,
+                "opened the store; it was not stopped cleanly, but is as far as its file REACHED \
+                 says"
+            ),
+            None if revision == 0 => tracing::info!(%path, "began a new store"),
+            None => tracing::warn!(
+                %path, revision, records,
+                "opened the store; its file REACHED is missing, so whether anything is lost cannot \
+                 be told"
+            ),
+        }
+    }
+
     fn text(self) -> String {
         let (revision, end) = (self.revision.0, self.end.word());
         format!("{revision:020} {revision:020} {end}\n")
     }
 
     /// Fails if a store that is at `found` has lost something.
-    pub(super) fn check(self, found: Revision) -> Result<(), Damage> {
+    pub(crate) fn check(self, found: Revision) -> Result<(), Damage> {
         if found >= self.revision {
             return Ok(());
         }

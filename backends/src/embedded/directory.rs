@@ -1,15 +1,11 @@
-//! What a store's directory looks like, and the steps by which it changes without a moment in which
-//! a crash would leave it in two minds.
+//! The directory of a store: who has it, and whether it is still there.
 //!
 //! ```text
 //! PATH/LOCK            held while the store is open; says by which process
-//! PATH/CURRENT         names the database that counts; any other is a leftover
-//! PATH/CURRENT.next    on its way to become CURRENT
 //! PATH/REACHED         the revision that was confirmed last: see `reached`
-//! PATH/sled-000001/    one sled database
 //! ```
-//!
-//! Only the user who runs the server can look into what is made here.
+//! What else is there is the engine's. Only the user who runs the server can look into what is made
+//! here.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -22,13 +18,10 @@ use registry_core::{Clock, SystemClock};
 use crate::open::OpenError;
 
 const LOCK: &str = "LOCK";
-const CURRENT: &str = "CURRENT";
-const NEXT: &str = "CURRENT.next";
-const DATABASE: &str = "sled-";
 
 /// The directory of a store that is open: as long as this lives, nobody else has it.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     lock: File,
 }
@@ -41,7 +34,7 @@ const PRIVATE_DIRECTORY: u32 = 0o700;
 
 impl Directory {
     /// Makes the directory if it is missing, and takes it.
-    pub(super) fn lock(path: &Path) -> Result<Arc<Self>, OpenError> {
+    pub(crate) fn lock(path: &Path) -> Result<Arc<Self>, OpenError> {
         let failed = |doing| move |source| OpenError::io(path, doing, source);
         if let Some(file) = path.ancestors().find(|path| path.is_file()) {
             return Err(OpenError::NotADirectory { path: path.to_owned(), file: file.to_owned() });
@@ -60,12 +53,12 @@ impl Directory {
         Ok(Arc::new(Self { path: path.to_owned(), lock }))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether what is at the path is still this directory, not deleted, moved or replaced.
-    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+    pub(crate) fn is_in_place(&self) -> io::Result<bool> {
         let ours = self.lock.metadata()?;
         match fs::metadata(self.path.join(LOCK)) {
             Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
@@ -76,68 +69,8 @@ impl Directory {
         }
     }
 
-    /// The name of the database that counts; `None` if there is no `CURRENT` yet.
-    pub(super) fn current(&self) -> io::Result<Option<String>> {
-        match fs::read_to_string(self.path.join(CURRENT)) {
-            // Earlier builds wrote a second line.
-            Ok(text) => Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Every database that is there, in order of age.
-    pub(super) fn databases(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for item in fs::read_dir(&self.path)? {
-            let name = item?.file_name().to_string_lossy().into_owned();
-            if number(&name).is_some() {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    /// A name for the database that comes after `name`.
-    pub(super) fn name_after(name: Option<&str>) -> String {
-        let number = name.and_then(number).unwrap_or(0) + 1;
-        format!("{DATABASE}{number:06}")
-    }
-
-    /// Prepares what `CURRENT` will say. Nothing has changed yet.
-    pub(super) fn stage(&self, database: &str) -> io::Result<()> {
-        let mut next = open_private(&self.path.join(NEXT))?;
-        next.set_len(0)?;
-        writeln!(next, "{database}")?;
-        next.sync_all()
-    }
-
-    /// Lets `CURRENT` say what was staged.
-    ///
-    /// After an error nobody can tell which of the two a crash would leave.
-    pub(super) fn publish(&self) -> io::Result<()> {
-        fs::rename(self.path.join(NEXT), self.path.join(CURRENT))?;
-        sync_directory(&self.path)
-    }
-
-    /// Removes what a crash in the middle of a change left behind.
-    pub(super) fn remove_leftovers(&self, current: &str) -> io::Result<()> {
-        for name in self.databases()? {
-            if name != current {
-                let path = self.path.display();
-                tracing::info!(%path, %name, "removing a database that does not count");
-                fs::remove_dir_all(self.path.join(name))?;
-            }
-        }
-        match fs::remove_file(self.path.join(NEXT)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Renames the whole directory; returns where it is now.
-    pub(super) fn move_aside(&self) -> io::Result<PathBuf> {
+    pub(crate) fn move_aside(&self) -> io::Result<PathBuf> {
         // By its components: a trailing slash would put the new name inside the old directory.
         let mut aside = self.path.components().as_path().as_os_str().to_owned();
         aside.push(format!(".unreadable-{}", SystemClock::new().wall().0));
@@ -149,12 +82,12 @@ impl Directory {
 }
 
 /// Puts a directory's list of names to rest.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Opens a file for reading and writing, making it if it is missing.
-pub(super) fn open_private(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(path)
 }
@@ -162,7 +95,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 /// Makes a directory and those above it that are missing, each at rest when this returns.
 ///
 /// One that is there already stays as it is.
-pub(super) fn create(path: &Path) -> io::Result<()> {
+pub(crate) fn create(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -177,10 +110,6 @@ fn parent(path: &Path) -> &Path {
         Some(_) => Path::new("."),
         None => path,
     }
-}
-
-fn number(name: &str) -> Option<u64> {
-    name.strip_prefix(DATABASE)?.parse().ok()
 }
 
 fn holder(lock: &mut File) -> String {

@@ -1,0 +1,19 @@
+//! What every engine inside our own process needs around it, whichever it is.
+//!
+//! Who has the directory (`directory`), how far its store came (`reached`), the rows that are the
+//! same everywhere (`row`), what can go wrong (`failure`), what a URL may say (`setting`), and the
+//! one writer, whom calls have one after another (`seat`).
+
+mod directory;
+mod failure;
+mod reached;
+pub(crate) mod row;
+mod seat;
+mod setting;
+
+pub(crate) use directory::{Directory, create, open_private, sync_directory};
+pub(crate) use failure::{Failure, Fault, guard};
+pub(crate) use reached::{End, Note, Reached};
+pub(crate) use seat::{Seat, Seated, State, hand_out, off_thread, pages};
+pub use setting::IfUnreadable;
+pub(crate) use setting::{MIB, bad, if_unreadable, mib};
