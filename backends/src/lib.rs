@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `memory:` | no | trying things out, tests, registries that may forget |
 //! | `sled:PATH` | yes, on disk past `fdatasync` | one server that keeps its records by itself |
+//! | `fjall:PATH` | yes, on disk past `fdatasync` | the same, and several times faster |
 //!
 //! Each is a [`Store`](registry_core::store::Store), and each is proved by the same list of cases:
 //! `registry_core::testkit`. To read how one works, begin with [`MemoryStore`], the shortest; the
@@ -17,13 +18,15 @@
 //! assert!(!store.capabilities().durable);
 //!
 //! let refused = backends::open("floppy:a").await.err().expect("there is no such store");
-//! assert!(refused.to_string().ends_with("there are memory: and sled:PATH"));
+//! assert!(refused.to_string().ends_with("there are memory:, sled:PATH and fjall:PATH"));
 //! # Ok(())
 //! # }
 //! ```
 
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 mod embedded;
+#[cfg(feature = "fjall")]
+pub mod fjall;
 mod memory;
 mod open;
 #[cfg(feature = "sled")]

@@ -1,14 +1,14 @@
-//! From a URL to a store: `memory:` or `sled:PATH?name=value&...`.
+//! From a URL to a store: `memory:`, or `sled:PATH` or `fjall:PATH` with `?name=value&...`.
 
 use std::io;
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 use registry_core::encoding::{DecodeError, decode};
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 use registry_core::store::Stored;
 use registry_core::store::{Reason, Store};
 
@@ -19,7 +19,7 @@ use crate::memory::MemoryStore;
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL's scheme names no store.
-    #[error("there is no store {scheme:?}; there are memory: and sled:PATH")]
+    #[error("there is no store {scheme:?}; there are memory:, sled:PATH and fjall:PATH")]
     UnknownScheme {
         /// What stood before the colon, or all of it where there is none.
         scheme: String,
@@ -104,6 +104,20 @@ pub enum OpenError {
         /// What was found.
         reason: Reason,
     },
+    /// Another engine's store is there.
+    #[error(
+        "the store at {path} was written by {holds}, and is asked for as {asked}; open it as \
+         --store '{holds}:{path}', or carry it over: take a snapshot (rolecall snapshot) and \
+         restore it into another directory (rolecall restore)"
+    )]
+    OtherEngine {
+        /// Which store.
+        path: PathBuf,
+        /// The engine that the URL names.
+        asked: &'static str,
+        /// The engine whose files are there.
+        holds: &'static str,
+    },
     /// There is no space for it.
     #[error(
         "there is no space left on the disk of the store at {path} ({reason}); free some space and \
@@ -141,6 +155,7 @@ impl OpenError {
                 | Self::UnknownParameter { .. }
                 | Self::BadParameter { .. }
                 | Self::NotADirectory { .. }
+                | Self::OtherEngine { .. }
         )
     }
 
@@ -153,7 +168,7 @@ impl OpenError {
     }
 
     /// What to say when the machine refuses something that opening asks of it.
-    #[cfg(feature = "sled")]
+    #[cfg(any(feature = "fjall", feature = "sled"))]
     pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
         let path = path.to_owned();
         if is_full(&source) {
@@ -164,7 +179,7 @@ impl OpenError {
     }
 }
 
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -180,6 +195,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(bad_url(url, "has something after `memory:`; it takes nothing there")),
         "sled" => open_sled(url, rest).await,
+        "fjall" => open_fjall(url, rest).await,
         _ => Err(OpenError::UnknownScheme { scheme: format!("{scheme}:") }),
     }
 }
@@ -198,8 +214,22 @@ async fn open_sled(url: &str, rest: &str) -> Result<Arc<dyn Store>, OpenError> {
     Ok(Arc::new(SledStore::open(config).await?))
 }
 
+#[cfg(feature = "fjall")]
+async fn open_fjall(url: &str, rest: &str) -> Result<Arc<dyn Store>, OpenError> {
+    use crate::fjall::{FjallConfig, FjallStore};
+
+    let hint = "names no directory; write fjall:./data or fjall:/var/lib/rolecall";
+    let (path, parameters) = directory_of(url, rest, hint)?;
+    let mut config = FjallConfig::new(path);
+    config.check = check;
+    for (name, value) in each_of(parameters) {
+        config.set(name, value)?;
+    }
+    Ok(Arc::new(FjallStore::open(config).await?))
+}
+
 /// The directory in a URL, and what is said beside it.
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 fn directory_of<'a>(
     url: &str,
     rest: &'a str,
@@ -213,7 +243,7 @@ fn directory_of<'a>(
 }
 
 /// Names and values.
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 fn each_of(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
     let each = parameters.split('&').filter(|parameter| !parameter.is_empty());
     each.map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
@@ -221,12 +251,17 @@ fn each_of(parameters: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether a registry can read the record. What a newer build wrote is no damage: it must not be
 /// moved out of that build's sight.
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 fn check(stored: &Stored) -> Result<(), String> {
     match decode(stored) {
         Err(DecodeError::Damaged { reason, .. }) => Err(format!("is damaged: {reason}")),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+#[cfg(not(feature = "fjall"))]
+async fn open_fjall(_url: &str, _rest: &str) -> Result<Arc<dyn Store>, OpenError> {
+    Err(OpenError::NotBuilt { feature: "fjall" })
 }
 
 #[cfg(not(feature = "sled"))]

@@ -7,19 +7,22 @@ use backends::MemoryStore;
 use registry_core::store::{Reason, Store};
 use registry_core::store_suite;
 use registry_core::testkit::{FaultyStore, Missing, StoreFactory};
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 use tempfile::TempDir;
 
 store_suite!(memory, Memory);
+#[cfg(feature = "fjall")]
+store_suite!(fjall, Embedded("fjall"));
 #[cfg(feature = "sled")]
-store_suite!(sled, Sled);
+store_suite!(sled, Embedded("sled"));
 // Getting in the way without harm must not show.
 store_suite!(memory_behind_a_faulty_store, Unharmed(Memory));
 
 struct Memory;
 
-#[cfg(feature = "sled")]
-struct Sled;
+/// In a directory, by the name of its engine.
+#[cfg(any(feature = "fjall", feature = "sled"))]
+struct Embedded(&'static str);
 
 struct Unharmed<F>(F);
 
@@ -36,9 +39,9 @@ impl StoreFactory for Memory {
     }
 }
 
-#[cfg(feature = "sled")]
+#[cfg(any(feature = "fjall", feature = "sled"))]
 #[async_trait]
-impl StoreFactory for Sled {
+impl StoreFactory for Embedded {
     type Location = TempDir;
 
     async fn location(&self) -> Result<TempDir, Missing> {
@@ -47,7 +50,7 @@ impl StoreFactory for Sled {
 
     async fn open(&self, location: &TempDir) -> Result<Arc<dyn Store>, Reason> {
         let path = location.path().join("store");
-        Ok(backends::open(&format!("sled:{}", path.display())).await?)
+        Ok(backends::open(&format!("{}:{}", self.0, path.display())).await?)
     }
 }
 

@@ -1,17 +1,18 @@
-//! No kill, at whatever moment, takes back what a sled store confirmed.
+//! No kill, at whatever moment, takes back what a store in our own process confirmed.
 //!
 //! A child process writes and says what was confirmed; it is killed, and its store opened here.
 
-#![cfg(feature = "sled")]
+#![cfg(all(feature = "fjall", feature = "sled"))]
 #![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use backends::sled::{SledConfig, SledStore};
+use backends::OpenError;
 use registry_core::store::Expect::{Absent, Modified};
 use registry_core::store::{Action, Outcome, Store, Write};
 use registry_core::testkit::fixture::{
@@ -20,63 +21,122 @@ use registry_core::testkit::fixture::{
 
 const CHILD: &str = "ROLECALL_TEST_CRASH_CHILD";
 const KEYS: u64 = 40;
-/// Places in a log at which it is damaged.
+/// Places in a file at which it is damaged.
 const DAMAGES: usize = 60;
+
+/// By the name of its engine, a store that compacts whenever it can.
+#[derive(Clone, Copy)]
+struct Engine(&'static str);
+
+const SLED: Engine = Engine("sled");
+const FJALL: Engine = Engine("fjall");
 
 /// What the child said it was told: by id, the revision and the length of the latest write.
 type Confirmed = BTreeMap<String, (u64, usize)>;
 
-#[tokio::test]
-async fn a_kill_takes_back_nothing_that_was_confirmed() {
+impl Engine {
+    fn url(self, path: &Path) -> String {
+        let Self(name) = self;
+        let restless =
+            if name == "sled" { "compact-above-mib=1&compact-ratio=2" } else { "memtable-mib=1" };
+        format!("{name}:{}?{restless}", path.display())
+    }
+
+    async fn open(self, path: &Path) -> Result<Arc<dyn Store>, OpenError> {
+        backends::open(&self.url(path)).await
+    }
+}
+
+async fn no_kill_takes_back_what_was_confirmed(engine: Engine) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("store");
     let mut confirmed = Confirmed::new();
     for kill_after in [1, 3, 10, 60, 150, 151, 200, 333] {
-        run_child(&path, kill_after, &mut confirmed);
-        let store = SledStore::open(SledConfig::new(&path)).await.unwrap();
-        verify(&confirmed, &content(&store).await);
+        run_child(engine, &path, kill_after, &mut confirmed);
+        let store = engine.open(&path).await.unwrap();
+        verify(&confirmed, &content(&*store).await);
         store.close().await.unwrap();
     }
     assert_eq!(confirmed.len() as u64, KEYS);
 }
 
 #[tokio::test]
-async fn damage_after_a_kill_takes_back_nothing_without_a_word() {
+async fn a_kill_takes_back_nothing_that_sled_confirmed() {
+    no_kill_takes_back_what_was_confirmed(SLED).await;
+}
+
+#[tokio::test]
+async fn a_kill_takes_back_nothing_that_fjall_confirmed() {
+    no_kill_takes_back_what_was_confirmed(FJALL).await;
+}
+
+/// Damages each of these files, of a store that was killed, in many ways.
+async fn damage_is_noticed(engine: Engine, files: impl Fn(&Path) -> Vec<PathBuf>) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("store");
     let mut confirmed = Confirmed::new();
-    run_child(&path, 60, &mut confirmed);
+    run_child(engine, &path, 60, &mut confirmed);
     let intact = home.path().join("intact");
     copy(&path, &intact);
-    let store = SledStore::open(SledConfig::new(&intact)).await.expect("a copy is no damage");
-    verify(&confirmed, &content(&store).await);
+    let store = engine.open(&intact).await.expect("a copy is no damage");
+    verify(&confirmed, &content(&*store).await);
     store.close().await.unwrap();
 
-    let current = fs::read_to_string(path.join("CURRENT")).unwrap();
-    let log_name = Path::new(current.lines().next().unwrap()).join("db");
-    let log = fs::read(path.join(&log_name)).unwrap();
-    let written = log.iter().rposition(|byte| *byte != 0).expect("there is something") + 1;
-    let mut noticed = 0;
-    for (n, at) in (0..written).rev().step_by(written / DAMAGES).enumerate() {
-        let damaged = home.path().join(format!("{n}"));
-        copy(&path, &damaged);
-        let mut log = log.clone();
-        if n % 2 == 0 {
-            log[at] ^= 0x10
-        } else {
-            log.truncate(at)
+    for file in files(&path) {
+        let bytes = fs::read(path.join(&file)).unwrap();
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let mut noticed = 0;
+        for (n, at) in (0..written).rev().step_by((written / DAMAGES).max(1)).enumerate() {
+            let damaged = home.path().join(format!("{n}"));
+            copy(&path, &damaged);
+            let mut bytes = bytes[..written].to_vec();
+            if n % 2 == 0 {
+                bytes[at] ^= 0x10
+            } else {
+                bytes.truncate(at)
+            }
+            fs::write(damaged.join(&file), bytes).unwrap();
+            noticed += u32::from(!is_whole(engine, &damaged, &confirmed).await);
+            fs::remove_dir_all(damaged).unwrap();
         }
-        fs::write(damaged.join(&log_name), log).unwrap();
-        noticed += u32::from(!is_whole(&damaged, &confirmed).await);
-        fs::remove_dir_all(damaged).unwrap();
+        assert!(noticed > 0 || written == 0, "no damage to {} was any", file.display());
     }
-    assert!(noticed > 0, "none of it was any damage");
+}
+
+#[tokio::test]
+async fn damage_after_a_kill_takes_back_nothing_from_sled_without_a_word() {
+    damage_is_noticed(SLED, |path| {
+        let current = fs::read_to_string(path.join("CURRENT")).unwrap();
+        vec![Path::new(current.lines().next().unwrap()).join("db")]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn damage_after_a_kill_takes_back_nothing_from_fjall_without_a_word() {
+    damage_is_noticed(FJALL, |path| {
+        let mut files = Vec::new();
+        files_in(&path.join("fjall"), &mut files);
+        let inside = |file: &PathBuf| file.strip_prefix(path).unwrap().to_owned();
+        files.iter().map(inside).filter(|file| !file.ends_with("lock")).collect()
+    })
+    .await;
+}
+
+fn files_in(path: &Path, files: &mut Vec<PathBuf>) {
+    for item in fs::read_dir(path).unwrap().map(Result::unwrap) {
+        if item.file_type().unwrap().is_dir() {
+            files_in(&item.path(), files);
+        } else {
+            files.push(item.path());
+        }
+    }
 }
 
 /// Whether the store opens with everything in it; if it opens with less, that is a failure.
-async fn is_whole(path: &Path, confirmed: &Confirmed) -> bool {
-    let Ok(store) = SledStore::open(SledConfig::new(path)).await else { return false };
-    let content = try_content(&store).await;
+async fn is_whole(engine: Engine, path: &Path, confirmed: &Confirmed) -> bool {
+    let Ok(store) = engine.open(path).await else { return false };
+    let content = try_content(&*store).await;
     store.close().await.ok();
     content.inspect(|content| verify(confirmed, content)).is_ok()
 }
@@ -106,10 +166,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Runs the child until it has confirmed so many writes, and kills it.
-fn run_child(path: &Path, kill_after: usize, confirmed: &mut Confirmed) {
+fn run_child(engine: Engine, path: &Path, kill_after: usize, confirmed: &mut Confirmed) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
-        .env(CHILD, path)
+        .env(CHILD, engine.url(path))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -134,14 +194,12 @@ fn run_child(path: &Path, kill_after: usize, confirmed: &mut Confirmed) {
 /// Not a test by itself: what the child of the test above does.
 #[tokio::test]
 async fn child() {
-    let Ok(path) = std::env::var(CHILD) else { return };
-    let config =
-        SledConfig { compact_above_bytes: 1 << 20, compact_ratio: 2, ..SledConfig::new(path) };
-    let store = SledStore::open(config).await.unwrap();
-    for n in content(&store).await.1.revision.0.. {
+    let Ok(url) = std::env::var(CHILD) else { return };
+    let store = backends::open(&url).await.unwrap();
+    for n in content(&*store).await.1.revision.0.. {
         let id = format!("{}", n % KEYS);
         let length = usize::try_from(n * 773 % 20_000).unwrap();
-        let (held, _) = content(&store).await;
+        let (held, _) = content(&*store).await;
         let expect = held.get(&key(&id)).map_or(Absent, |held| Modified(held.modified));
         let action = Action::Put { body: body(length), beat: beat(n) };
         let outcomes = store.commit(vec![Write { key: key(&id), expect, action }]).await.unwrap();

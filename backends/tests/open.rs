@@ -21,7 +21,7 @@ async fn memory_forgets_and_sled_does_not() {
 async fn an_unknown_store_is_told_the_known_ones() {
     for url in ["redis://localhost", "floppy:a", "./data", ""] {
         let text = refusal(url).await;
-        assert!(text.ends_with("there are memory: and sled:PATH"), "{text}");
+        assert!(text.ends_with("there are memory:, sled:PATH and fjall:PATH"), "{text}");
     }
 }
 

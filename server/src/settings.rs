@@ -42,7 +42,7 @@ const TABLE: [(Key, &str, &str, &str); Key::ALL.len()] = [
         Key::Store,
         "store",
         "\"sled:./data\"",
-        "Where records rest: memory: forgets at the end, sled:PATH is a directory.",
+        "Where records rest: memory: forgets at the end, sled:PATH and fjall:PATH are directories.",
     ),
     (
         Key::TokenFile,

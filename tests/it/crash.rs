@@ -20,8 +20,12 @@ const WRITERS: [&str; 4] = ["a", "b", "c", "d"];
 const KILLED_IN_RECOVERY_EVERY: usize = 5;
 
 /// A store that takes every opportunity to rewrite itself, so that kills meet that, too.
-fn setup(data: &Path) -> Setup {
+fn on_sled(data: &Path) -> Setup {
     Setup::stored(&format!("sled:{}?compact-above-mib=1&compact-ratio=2", data.display()))
+}
+
+fn on_fjall(data: &Path) -> Setup {
+    Setup::stored(&format!("fjall:{}?memtable-mib=1", data.display()))
 }
 
 /// The name that a reader saw last under each id.
@@ -34,30 +38,43 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn no_kill_takes_back_what_was_acknowledged_or_leaves_half_of_what_was_not() {
-    let (rounds, seed) = (number("ROLECALL_CRASH_ROUNDS", 300), number("ROLECALL_CRASH_SEED", 1));
+    let (rounds, data) = (number("ROLECALL_CRASH_ROUNDS", 300), tempfile::tempdir().unwrap());
+    let acknowledged = kill(on_sled, data.path(), rounds);
+    let current = std::fs::read_to_string(data.path().join("CURRENT")).unwrap();
+    let rewritten = !current.starts_with("sled-000001");
+    assert!(rewritten || rounds < 50, "the store was never rewritten: {current}");
+    println!("{rounds} kills, {acknowledged} acknowledged writes, none lost");
+}
+
+#[test]
+fn no_kill_takes_anything_back_from_fjall_either() {
+    let (rounds, data) = (number("ROLECALL_CRASH_ROUNDS", 60), tempfile::tempdir().unwrap());
+    let acknowledged = kill(on_fjall, data.path(), rounds);
+    println!("{rounds} kills, {acknowledged} acknowledged writes, none lost");
+}
+
+/// Kills servers on these data, so many rounds. Says how many writes were acknowledged.
+fn kill(setup: fn(&Path) -> Setup, data: &Path, rounds: u64) -> usize {
+    let seed = number("ROLECALL_CRASH_SEED", 1);
     let rounds = usize::try_from(rounds).unwrap();
-    let data = tempfile::tempdir().unwrap();
     let mut dice = Dice::new(seed);
     let mut writers: Vec<Writer> =
         WRITERS.iter().map(|name| Writer::new(name, dice.number())).collect();
-    let mut server = setup(data.path()).start();
+    let mut server = setup(data).start();
     for round in 0..rounds {
         let moment = Duration::from_millis(20 + dice.below(181) as u64);
         let seen = load_until_killed(server, &mut writers, moment, dice.number());
         if round % KILLED_IN_RECOVERY_EVERY == 0 {
-            start_and_kill(data.path(), Duration::from_millis(dice.below(120) as u64));
+            start_and_kill(setup(data), Duration::from_millis(dice.below(120) as u64));
         }
-        server = setup(data.path()).start();
+        server = setup(data).start();
         if let Err(why) = verify(&server, &mut writers, &seen) {
             panic!("round {round} of seed {seed}, killed after {moment:?}: {why}");
         }
     }
     let acknowledged: usize = writers.iter().map(Writer::acknowledged).sum();
     assert!(acknowledged >= 4 * rounds, "only {acknowledged} writes in {rounds} rounds");
-    let current = std::fs::read_to_string(data.path().join("CURRENT")).unwrap();
-    let rewritten = !current.starts_with("sled-000001");
-    assert!(rewritten || rounds < 50, "the store was never rewritten: {current}");
-    println!("{rounds} kills, {acknowledged} acknowledged writes, none lost");
+    acknowledged
 }
 
 /// Lets everybody write until the server is gone; what a reader saw meanwhile.
@@ -93,8 +110,8 @@ fn read(mut connection: Connection, seed: u64) -> Seen {
 }
 
 /// Kills a server that is perhaps still recovering.
-fn start_and_kill(data: &Path, moment: Duration) {
-    let mut command = setup(data).command();
+fn start_and_kill(setup: Setup, moment: Duration) {
+    let mut command = setup.command();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait::elapsed(Instant::now(), moment);
     let ended = child.try_wait().unwrap();

@@ -101,11 +101,13 @@ fn a_bad_value_is_a_mistake_that_names_who_gave_it_and_what_is_wanted() {
 #[test]
 fn a_store_that_is_none_is_a_mistake_too() {
     for (url, word) in [
-        ("floppy:a", "there are memory: and sled:PATH"),
-        ("./data", "there are memory: and sled:PATH"),
+        ("floppy:a", "there are memory:, sled:PATH and fjall:PATH"),
+        ("./data", "there are memory:, sled:PATH and fjall:PATH"),
         ("sled:", "sled:./data"),
+        ("fjall:", "fjall:./data"),
         ("memory:x", "memory:"),
         ("sled:./never-made?cache=1", "cache-mib"),
+        ("fjall:./never-made?compact-ratio=4", "if-unreadable, cache-mib and memtable-mib"),
     ] {
         let setup = Setup::bare().args(&["--listen", "127.0.0.1:0", "--store", url]);
         let (code, said) = setup.run();

@@ -33,8 +33,8 @@ const PRIVATE_DIRECTORY: u32 = 0o700;
 // === impl Directory ===
 
 impl Directory {
-    /// Makes the directory if it is missing, and takes it.
-    pub(crate) fn lock(path: &Path) -> Result<Arc<Self>, OpenError> {
+    /// Makes the directory if it is missing, and takes it for a store of `engine`.
+    pub(crate) fn lock(engine: &'static str, path: &Path) -> Result<Arc<Self>, OpenError> {
         let failed = |doing| move |source| OpenError::io(path, doing, source);
         if let Some(file) = path.ancestors().find(|path| path.is_file()) {
             return Err(OpenError::NotADirectory { path: path.to_owned(), file: file.to_owned() });
@@ -50,6 +50,10 @@ impl Directory {
         }
         let sign = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         sign.map_err(failed("writing its LOCK"))?;
+        let other = other_engine(engine, path).map_err(failed("looking what is in it"))?;
+        if let Some(holds) = other {
+            return Err(OpenError::OtherEngine { path: path.to_owned(), asked: engine, holds });
+        }
         Ok(Arc::new(Self { path: path.to_owned(), lock }))
     }
 
@@ -79,6 +83,22 @@ impl Directory {
         sync_directory(parent(&self.path))?;
         Ok(aside)
     }
+}
+
+/// The engine that has its database in `path`, if it is not `engine`.
+fn other_engine(engine: &str, path: &Path) -> io::Result<Option<&'static str>> {
+    for item in fs::read_dir(path)? {
+        let name = item?.file_name();
+        let holds = match name.to_str() {
+            Some(name) if name.starts_with("sled-") => "sled",
+            Some("fjall") => "fjall",
+            _ => continue,
+        };
+        if holds != engine {
+            return Ok(Some(holds));
+        }
+    }
+    Ok(None)
 }
 
 /// Puts a directory's list of names to rest.

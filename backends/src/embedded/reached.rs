@@ -1,9 +1,9 @@
 //! `REACHED`: the revision that was confirmed last, so that its loss is noticed.
 //!
-//! Engines take damage for the end of their log and open at an earlier state, without a word. So each
-//! commit, once it is at rest and before it is confirmed, notes here how far it came, and a store
-//! that is not that far when it is opened is refused. The note is not synced: a process that is
-//! killed cannot take back what it wrote, and after a loss of power an older note does no harm.
+//! Engines take damage for the end of their log and open at an earlier state, without a word. So
+//! each commit, once it is at rest and before it is confirmed, notes here how far it came, and a
+//! store that is not that far when it is opened is refused. The note is not synced: a process that
+//! is killed cannot take back what it wrote, and after a loss of power an older note does no harm.
 //!
 //! ```text
 //! 00000000000000000042 00000000000000000042 open

@@ -112,7 +112,7 @@ fn open_at<W: Seated>(
     if_unreadable: IfUnreadable,
     open: impl Fn(Arc<Directory>) -> Result<W, OpenError>,
 ) -> Result<W, OpenError> {
-    let directory = Directory::lock(path)?;
+    let directory = Directory::lock(W::ENGINE, path)?;
     match (open(Arc::clone(&directory)), if_unreadable) {
         (Err(OpenError::Unreadable { path, reason, .. }), IfUnreadable::MoveAside) => {
             let moved = directory.move_aside();
@@ -122,7 +122,7 @@ fn open_at<W: Seated>(
                 path = %path.display(), aside = %aside.display(), %reason,
                 "the store could not be read; it was moved aside, and an empty one takes its place"
             );
-            open(Directory::lock(&path)?)
+            open(Directory::lock(W::ENGINE, &path)?)
         }
         (opened, _) => opened,
     }

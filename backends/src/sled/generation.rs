@@ -1,5 +1,5 @@
-//! Which of the databases in a store's directory counts, and the steps by which that changes without
-//! a moment in which a crash would leave it in two minds.
+//! Which of the databases in a store's directory counts, and the steps by which that changes
+//! without a moment in which a crash would leave it in two minds.
 //!
 //! ```text
 //! PATH/CURRENT         names the database that counts; any other is a leftover

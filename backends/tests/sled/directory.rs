@@ -1,29 +1,14 @@
-//! The directory of a store: who has it, what counts in it, what is removed from it.
+//! The directory of a sled store: what counts in it, what is removed from it.
 
 use std::fs;
 
 use backends::OpenError;
 use backends::sled::{IfUnreadable, SledConfig, SledStore};
-use registry_core::Revision;
 use registry_core::store::Expect::Absent;
-use registry_core::store::{Store, StoreError};
+use registry_core::store::Store;
 use registry_core::testkit::fixture::{content, done, key, put};
 
 use crate::home::Home;
-
-#[tokio::test]
-async fn a_store_in_use_is_refused_and_names_its_process() {
-    let home = Home::new();
-    let _first = home.open().await;
-    let refusal = home.refusal().await;
-    assert!(matches!(refusal, OpenError::Locked { .. }));
-    let (path, pid) = (home.path(), std::process::id());
-    let expected = format!(
-        "the store at {} is in use by process {pid}; stop it or choose another --store",
-        path.display()
-    );
-    assert_eq!(refusal.to_string(), expected);
-}
 
 #[tokio::test]
 async fn what_a_crash_in_a_compaction_leaves_is_removed() {
@@ -88,26 +73,12 @@ async fn what_the_machine_refuses_is_not_taken_for_damage() {
 }
 
 #[tokio::test]
-async fn a_file_where_the_directory_should_be_is_named() {
-    let home = Home::new();
-    fs::write(home.path(), "a file").unwrap();
-    for path in [home.path(), home.path().join("below/it")] {
-        let config = SledConfig { if_unreadable: IfUnreadable::MoveAside, ..home.config() };
-        let refusal = SledStore::open(SledConfig { path, ..config }).await.err().unwrap();
-        assert!(refusal.is_mistake());
-        let named = format!("but {} is a file; choose another --store", home.path().display());
-        assert!(refusal.to_string().contains(&named), "{refusal}");
-    }
-    assert_eq!(fs::read(home.path()).unwrap(), b"a file");
-}
-
-#[tokio::test]
-async fn a_closed_store_does_nothing_more() {
+async fn a_directory_of_an_earlier_build_opens() {
     let home = Home::new();
     let store = home.open().await;
+    done(&store, put(&key("a"), Absent, "")).await;
     store.close().await.unwrap();
-    store.close().await.expect("closing twice is closing once");
-    let refused = store.commit(vec![put(&key("a"), Absent, "")]).await;
-    assert!(matches!(refused, Err(StoreError::Broken(_))));
-    assert_eq!(content(&home.open().await).await.1.revision, Revision(0));
+    fs::remove_file(home.path().join("REACHED")).unwrap();
+    fs::write(home.path().join("CURRENT"), "sled-000001\nrevision 1\n").unwrap();
+    assert_eq!(content(&home.open().await).await.1.revision.0, 1);
 }

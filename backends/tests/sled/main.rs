@@ -1,4 +1,4 @@
-//! What is sled's own: its files, its compaction, its lock, and what it does when they are damaged.
+//! What is sled's own: its files, its compaction, and what it does when they are damaged.
 
 #![cfg(feature = "sled")]
 #![allow(clippy::unwrap_used, reason = "a failing test is what it is for")]
@@ -9,5 +9,3 @@ mod compaction;
 mod damage;
 mod directory;
 mod files;
-mod place;
-mod reached;

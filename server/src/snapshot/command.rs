@@ -50,7 +50,10 @@ async fn fill(flags: &RestoreFlags) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::new(Code::of_store(&error), error))?;
     if !store.capabilities().durable {
-        let text = format!("{} would forget it at once; restore into sled:PATH", flags.store);
+        let text = format!(
+            "{} would forget it at once; restore into sled:PATH or fjall:PATH",
+            flags.store
+        );
         return Err(Failure::new(Code::Usage, text));
     }
     let reader = open(&flags.file)?;

@@ -29,6 +29,8 @@ pub(crate) struct Memory(backends::MemoryStore);
 
 pub(crate) struct Sled(tempfile::TempDir);
 
+pub(crate) struct Fjall(tempfile::TempDir);
+
 /// A registry that runs, and what the model says of it.
 struct Machine<P> {
     place: P,
@@ -79,19 +81,33 @@ impl Place for Sled {
     }
 
     async fn open(&self) -> Arc<dyn Store> {
-        let url = format!("sled:{}", self.0.path().join("data").display());
-        let opened = tokio::time::timeout(support::wait::PATIENCE, async {
-            loop {
-                match backends::open(&url).await {
-                    Ok(store) => return store,
-                    // A crash leaves the last call of the old store to end by itself.
-                    Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        });
-        opened.await.expect("the old store lets go")
+        open_at(&format!("sled:{}", self.0.path().join("data").display())).await
     }
+}
+
+#[async_trait]
+impl Place for Fjall {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory for a test"))
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        open_at(&format!("fjall:{}", self.0.path().join("data").display())).await
+    }
+}
+
+async fn open_at(url: &str) -> Arc<dyn Store> {
+    let opened = tokio::time::timeout(support::wait::PATIENCE, async {
+        loop {
+            match backends::open(url).await {
+                Ok(store) => return store,
+                // A crash leaves the last call of the old store to end by itself.
+                Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    opened.await.expect("the old store lets go")
 }
 
 // === impl Machine ===

@@ -12,7 +12,7 @@ mod story;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use self::machine::{Memory, Place, Sled};
+use self::machine::{Fjall, Memory, Place, Sled};
 use self::story::Step;
 
 const STEPS_MAX: usize = 60;
@@ -45,5 +45,16 @@ proptest! {
         steps in prop::collection::vec(story::step(), 1..STEPS_MAX)
     ) {
         tell::<Sled>(&steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 48, ..Config::default() })]
+
+    #[test]
+    fn leases_on_fjall_equal_the_model(
+        steps in prop::collection::vec(story::step(), 1..STEPS_MAX)
+    ) {
+        tell::<Fjall>(&steps)?;
     }
 }

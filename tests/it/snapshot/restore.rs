@@ -1,11 +1,12 @@
 //! Restoring one: into a new place, whole or not at all, with words for what is wrong.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use registry_core::store::{Loaded, Mark, Stored};
 use registry_core::{Beat, Key, Revision, Tick, Timestamp};
-use support::process::{Server, Setup};
+use support::process::Setup;
 use support::wait;
 
 use super::{restore, rolecall, take, verify};
@@ -75,37 +76,41 @@ fn a_store_that_was_ever_used_is_refused_and_stays_as_it_is() {
 
 #[test]
 fn a_restore_that_was_killed_is_never_served() {
-    let home = tempfile::tempdir().unwrap();
-    let (file, data) = (home.path().join("a.snapshot"), home.path().join("data"));
-    write(&file, 60_000);
-    let store = format!("sled:{}", data.display());
-    let mut command = Setup::bare().command();
-    command.args(["restore", file.to_str().unwrap(), "--store", &store]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait::until("records are being written", || {
-        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be killed");
-        (log_bytes(&data) > 2 << 20).then_some(())
-    });
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let (code, said) = Setup::new(&data).run();
-    assert_eq!(code, 69, "{said}");
-    assert!(said.contains("the restore into it was not finished"), "{said}");
-    let (code, said) = restore(&file, &data);
-    assert_eq!(code, 69, "{said}");
-    assert!(said.contains("remove the directory and restore again"), "{said}");
-    std::fs::remove_dir_all(&data).unwrap();
-    assert_eq!(restore(&file, &data).0, 0);
-    let server = Server::start(&data);
-    let list = server.request("GET", "/v1/instances?limit=1", "").json();
-    assert_eq!(list["revision"], 60_000);
+    for engine in ["fjall", "sled"] {
+        let home = tempfile::tempdir().unwrap();
+        let (file, data) = (home.path().join("a.snapshot"), home.path().join("data"));
+        write(&file, 60_000);
+        let store = format!("{engine}:{}", data.display());
+        let restore = ["restore", file.to_str().unwrap(), "--store", &store];
+        let mut command = Setup::bare().command();
+        command.args(restore);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait::until("records are being written", || {
+            assert!(child.try_wait().unwrap().is_none(), "it was over before it could be killed");
+            (written_bytes(&data) > 2 << 20).then_some(())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (code, said) = Setup::stored(&store).run();
+        assert_eq!(code, 69, "{said}");
+        assert!(said.contains("the restore into it was not finished"), "{said}");
+        let (code, said) = rolecall(&restore);
+        assert_eq!(code, 69, "{said}");
+        assert!(said.contains("remove the directory and restore again"), "{said}");
+        std::fs::remove_dir_all(&data).unwrap();
+        assert_eq!(rolecall(&restore).0, 0);
+        let server = Setup::stored(&store).start();
+        let list = server.request("GET", "/v1/instances?limit=1", "").json();
+        assert_eq!(list["revision"], 60_000);
+    }
 }
 
-/// How much there is in the logs of a store.
-fn log_bytes(data: &Path) -> u64 {
+/// How much was written to the logs of a store, whichever engine's.
+fn written_bytes(data: &Path) -> u64 {
     let databases = std::fs::read_dir(data).into_iter().flatten().flatten();
-    let logs = databases.filter_map(|entry| entry.path().join("db").metadata().ok());
-    logs.map(|log| log.len()).sum()
+    let logs = databases.flat_map(|entry| ["db", "0.jnl"].map(|name| entry.path().join(name)));
+    // A journal has its full length from the beginning.
+    logs.filter_map(|log| log.metadata().ok()).map(|log| log.blocks() * 512).sum()
 }
 
 #[test]

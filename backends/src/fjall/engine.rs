@@ -1,0 +1,194 @@
+//! One fjall database: what is asked of it, and what its answers mean.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+
+use super::config::FjallConfig;
+use super::layout::{self, Damage, Head};
+use crate::embedded::{self, Directory, Failure, Fault, guard, sync_directory};
+
+/// What it is called in a URL, and its directory within the store's.
+pub(super) const ENGINE: &str = "fjall";
+/// A database on its way to become the one that counts.
+const NEXT: &str = "fjall.next";
+const ROWS: &str = "rows";
+/// Files that every database has, and without which fjall makes or removes what should be there.
+const MARKERS: [&str; 3] = ["version", "keyspaces/0/current", "keyspaces/1/current"];
+
+/// One flushes while another compacts.
+const THREADS: usize = 2;
+/// The least that fjall allows; a journal is reused only when it is full.
+const JOURNALS_BYTES: u64 = 64 << 20;
+
+/// An open database. Dropping it waits for its threads.
+pub(super) struct Engine {
+    rows: Keyspace,
+    db: Database,
+    /// Keeps the lock until fjall is gone.
+    _directory: Arc<Directory>,
+}
+
+/// Rows to be written together. No row may come twice: fjall would keep either.
+pub(super) struct Batch {
+    rows: Keyspace,
+    batch: ::fjall::OwnedWriteBatch,
+}
+
+/// How far a batch is brought before it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Past the end of this process.
+    Written,
+    /// Past a loss of power, too.
+    Synced,
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// Opens the database in the directory, beginning one where there is none.
+    pub(super) fn open(directory: &Arc<Directory>, config: &FjallConfig) -> Result<Self, Failure> {
+        let path = directory.path().join(ENGINE);
+        if !path.try_exists()? {
+            begin(directory, config)?;
+        }
+        for marker in MARKERS {
+            if !path.join(marker).try_exists()? {
+                return Err(Damage::of_file(&format!("{ENGINE}/{marker}"), "is missing").into());
+            }
+        }
+        // Fjall answers some damaged files with a panic.
+        let db = guard(ENGINE, || database(&path, config))?;
+        if !db.keyspace_exists(ROWS) {
+            return Err(Damage::of_file("fjall/keyspaces", "has lost its rows").into());
+        }
+        Ok(Self { rows: rows(&db, config)?, db, _directory: Arc::clone(directory) })
+    }
+
+    pub(super) fn get(&self, row: &[u8]) -> Result<Option<Slice>, Failure> {
+        Ok(self.rows.get(row)?)
+    }
+
+    /// Every row whose key begins with `prefix`, in order.
+    pub(super) fn rows(
+        &self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<(Slice, Slice), Failure>> + use<> {
+        self.rows.prefix(prefix).map(|row| Ok(row.into_inner()?))
+    }
+
+    pub(super) fn batch(&self) -> Batch {
+        Batch { rows: self.rows.clone(), batch: self.db.batch() }
+    }
+
+    /// Puts everything to rest.
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+}
+
+/// Makes an empty database beside its place and moves it there whole: fjall cannot go on with one
+/// that a crash left half made.
+fn begin(directory: &Directory, config: &FjallConfig) -> Result<(), Failure> {
+    let next = directory.path().join(NEXT);
+    match fs::remove_dir_all(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => embedded::create(&next)?,
+    }
+    let db = database(&next, config)?;
+    let rows = rows(&db, config)?;
+    let mut batch = Batch { rows, batch: db.batch() };
+    batch.put(layout::FORMAT_ROW, &layout::FORMAT.to_be_bytes()[..]);
+    batch.put(layout::HEAD_ROW, &Head::default().write()[..]);
+    batch.commit(Until::Synced)?;
+    drop(db);
+    fs::rename(&next, directory.path().join(ENGINE))?;
+    Ok(sync_directory(directory.path())?)
+}
+
+fn database(path: &Path, config: &FjallConfig) -> Result<Database, Failure> {
+    let builder = Database::builder(path)
+        .cache_size(config.cache_bytes)
+        .worker_threads(THREADS)
+        .max_journaling_size(JOURNALS_BYTES);
+    Ok(builder.open()?)
+}
+
+fn rows(db: &Database, config: &FjallConfig) -> Result<Keyspace, Failure> {
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(config.memtable_bytes);
+    Ok(db.keyspace(ROWS, options)?)
+}
+
+// === impl Batch ===
+
+impl Batch {
+    pub(super) fn put(&mut self, row: impl Into<Slice>, value: impl Into<Slice>) {
+        self.batch.insert(&self.rows, row, value);
+    }
+
+    pub(super) fn remove(&mut self, row: impl Into<Slice>) {
+        self.batch.remove(&self.rows, row);
+    }
+
+    /// Writes all of it or nothing, for readers and for crashes. Nobody sees it before it counts.
+    pub(super) fn commit(self, until: Until) -> Result<(), Failure> {
+        let mode = match until {
+            Until::Written => PersistMode::Buffer,
+            Until::Synced => PersistMode::SyncData,
+        };
+        Ok(self.batch.durability(Some(mode)).commit()?)
+    }
+}
+
+// === impl Failure ===
+
+impl From<::fjall::Error> for Failure {
+    fn from(error: ::fjall::Error) -> Self {
+        use ::fjall::Error::{Io, KeyspaceDeleted, Locked, Poisoned, Storage};
+        let (says, fault) = match error {
+            Io(error) | Storage(::fjall::LsmError::Io(error)) if !is_damage(&error) => {
+                (format!("fjall answers: {error}"), Fault::Disk(error))
+            }
+            Poisoned => {
+                ("fjall has given up after an error that the log tells".to_owned(), Fault::Other)
+            }
+            Locked | KeyspaceDeleted => (format!("fjall answers: {error:?}"), Fault::Other),
+            error => (format!("fjall's files are damaged ({error:?})"), Fault::Damage),
+        };
+        Self::Engine { says, fault }
+    }
+}
+
+/// Whether it comes of files that are missing or cut short.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidInput | NotFound | UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::OpenError;
+
+    #[test]
+    fn a_full_disk_is_no_damage_to_fjall() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let shows = [::fjall::Error::Io(full()), ::fjall::LsmError::Io(full()).into()];
+        for show in shows {
+            let refusal = Failure::from(show).into_open_error(ENGINE, Path::new("data"));
+            assert!(matches!(refusal, OpenError::Full { .. }), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn what_fjall_says_is_put_into_words() {
+        let damaged = Failure::from(::fjall::Error::InvalidTrailer);
+        let farewell = damaged.farewell(ENGINE, Path::new("data"));
+        assert!(farewell.starts_with("the store at data cannot be read: fjall's"), "{farewell}");
+        assert!(farewell.contains("'fjall:data?if-unreadable=move-aside'"), "{farewell}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Everything that is at rest, read back: rows into records, checked against the head.
+
+use registry_core::store::{Loaded, Stored};
+
+use super::beats::Beats;
+use super::layout::{self, Damage, Head, Held};
+use super::writer::Writer;
+use crate::embedded::Failure;
+
+/// A page of a load ends at whichever comes first.
+const PAGE_RECORDS_MAX: usize = 512;
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+// === impl Writer: reading ===
+
+impl Writer {
+    /// Hands out every record in pages, until `take` wants no more.
+    pub(super) fn scan(
+        &mut self,
+        take: &mut dyn FnMut(Vec<Stored>) -> bool,
+    ) -> Result<Loaded, Failure> {
+        let mut beats = Beats::read(&self.engine)?;
+        let mark = self.engine.get(layout::MARK_ROW)?;
+        let mark = mark.map(|value| layout::read_mark(&value)).transpose()?;
+        let loaded = Loaded { revision: self.head.revision, mark };
+
+        let mut found = Head { revision: self.head.revision, ..Head::default() };
+        let (mut page, mut page_bytes) = (Vec::new(), 0);
+        for item in self.engine.rows(layout::RECORDS) {
+            let (row, value) = item?;
+            let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
+            let Held { created, modified, beat, body } = Held::read(&row, &value)?;
+            found.add(modified);
+            page_bytes += body.len();
+            let later = beats.remove(&created).filter(|entry| entry.as_of >= modified);
+            let beat = later.map_or(beat, |entry| entry.beat);
+            page.push(Stored { key, created, modified, body: body.to_vec(), beat });
+            if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
+                page_bytes = 0;
+                if !take(std::mem::take(&mut page)) {
+                    return Ok(loaded);
+                }
+            }
+        }
+        take(page);
+        if found != self.head {
+            return Err(Damage::new(layout::HEAD_ROW, difference(self.head, found)).into());
+        }
+        // Whose record is not there has ended.
+        beats.into_keys().for_each(|created| self.beats.end(created));
+        Ok(loaded)
+    }
+}
+
+fn difference(says: Head, found: Head) -> String {
+    if says.records == found.records {
+        return format!(
+            "says {} records, and so many there are, but not all of them are the \
+                        latest",
+            says.records
+        );
+    }
+    format!("says {} records, but there are {}", says.records, found.records)
+}
