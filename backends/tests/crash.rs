@@ -21,8 +21,6 @@ use registry_core::testkit::fixture::{
 
 const CHILD: &str = "ROLECALL_TEST_CRASH_CHILD";
 const KEYS: u64 = 40;
-/// Places in a file at which it is damaged.
-const DAMAGES: usize = 60;
 
 /// By the name of its engine, a store that compacts whenever it can.
 #[derive(Clone, Copy)]
@@ -70,8 +68,8 @@ async fn a_kill_takes_back_nothing_that_fjall_confirmed() {
     no_kill_takes_back_what_was_confirmed(FJALL).await;
 }
 
-/// Damages each of these files, of a store that was killed, in many ways.
-async fn damage_is_noticed(engine: Engine, files: impl Fn(&Path) -> Vec<PathBuf>) {
+/// Damages each of these files, of a store that was killed, in so many ways.
+async fn damage_is_noticed(engine: Engine, damages: usize, files: impl Fn(&Path) -> Vec<PathBuf>) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("store");
     let mut confirmed = Confirmed::new();
@@ -86,7 +84,7 @@ async fn damage_is_noticed(engine: Engine, files: impl Fn(&Path) -> Vec<PathBuf>
         let bytes = fs::read(path.join(&file)).unwrap();
         let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let mut noticed = 0;
-        for (n, at) in (0..written).rev().step_by((written / DAMAGES).max(1)).enumerate() {
+        for (n, at) in (0..written).rev().step_by((written / damages).max(1)).enumerate() {
             let damaged = home.path().join(format!("{n}"));
             copy(&path, &damaged);
             let mut bytes = bytes[..written].to_vec();
@@ -105,7 +103,7 @@ async fn damage_is_noticed(engine: Engine, files: impl Fn(&Path) -> Vec<PathBuf>
 
 #[tokio::test]
 async fn damage_after_a_kill_takes_back_nothing_from_sled_without_a_word() {
-    damage_is_noticed(SLED, |path| {
+    damage_is_noticed(SLED, 60, |path| {
         let current = fs::read_to_string(path.join("CURRENT")).unwrap();
         vec![Path::new(current.lines().next().unwrap()).join("db")]
     })
@@ -114,7 +112,7 @@ async fn damage_after_a_kill_takes_back_nothing_from_sled_without_a_word() {
 
 #[tokio::test]
 async fn damage_after_a_kill_takes_back_nothing_from_fjall_without_a_word() {
-    damage_is_noticed(FJALL, |path| {
+    damage_is_noticed(FJALL, 12, |path| {
         let mut files = Vec::new();
         files_in(&path.join("fjall"), &mut files);
         let inside = |file: &PathBuf| file.strip_prefix(path).unwrap().to_owned();

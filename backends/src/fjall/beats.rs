@@ -37,7 +37,7 @@ struct Bucket {
 /// Part of the format: it tells where the beats of a life are.
 const BUCKETS: usize = 16;
 /// A bucket with fewer entries is never written anew.
-const ENTRIES_MIN: usize = 1_024;
+const ENTRIES_MIN: usize = 128;
 /// A longer row is cut up.
 const ROW_ENTRIES_MAX: usize = 8_192;
 

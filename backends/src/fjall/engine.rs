@@ -8,8 +8,9 @@ use std::sync::Arc;
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
 
 use super::config::FjallConfig;
+use super::journal;
 use super::layout::{self, Damage, Head};
-use crate::embedded::{self, Directory, Failure, Fault, guard, sync_directory};
+use crate::embedded::{self, Directory, Failure, Fault, Note, guard, sync_directory};
 
 /// What it is called in a URL, and its directory within the store's.
 pub(super) const ENGINE: &str = "fjall";
@@ -50,8 +51,13 @@ pub(super) enum Until {
 // === impl Engine ===
 
 impl Engine {
-    /// Opens the database in the directory, beginning one where there is none.
-    pub(super) fn open(directory: &Arc<Directory>, config: &FjallConfig) -> Result<Self, Failure> {
+    /// Opens the database in the directory, beginning one where there is none. It is to be as far
+    /// as `note` says.
+    pub(super) fn open(
+        directory: &Arc<Directory>,
+        config: &FjallConfig,
+        note: Option<Note>,
+    ) -> Result<Self, Failure> {
         let path = directory.path().join(ENGINE);
         if !path.try_exists()? {
             begin(directory, config)?;
@@ -61,6 +67,7 @@ impl Engine {
                 return Err(Damage::of_file(&format!("{ENGINE}/{marker}"), "is missing").into());
             }
         }
+        journal::mend(&path, note)?;
         // Fjall answers some damaged files with a panic.
         let db = guard(ENGINE, || database(&path, config))?;
         if !db.keyspace_exists(ROWS) {

@@ -7,9 +7,10 @@
 //! noticing that a part of its journal is lost.
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
-//! `engine` (one fjall database), `beats` (the log of beats in it), `writer` (the one writer),
-//! `scan` (everything read back), `restore` (what another store held), `store` (the [`Store`]
-//! itself). What is not fjall's alone is in `backends/src/embedded`.
+//! `engine` (one fjall database), `journal` (what a crash left at its end), `beats` (the log of
+//! beats in it), `writer` (the one writer), `scan` (everything read back), `restore` (what another
+//! store held), `store` (the [`Store`] itself). What is not fjall's alone is in
+//! `backends/src/embedded`.
 //!
 //! [`Store`]: registry_core::store::Store
 
@@ -18,6 +19,7 @@ mod layout;
 
 mod beats;
 mod engine;
+mod journal;
 
 mod restore;
 mod scan;

@@ -30,7 +30,7 @@ impl Writer {
     pub(super) fn open(directory: Arc<Directory>, config: &FjallConfig) -> Result<Self, OpenError> {
         let failed = |failure: Failure| failure.into_open_error(ENGINE, &config.path);
         let (reached, note) = Reached::open(&directory).map_err(failed)?;
-        let engine = Engine::open(&directory, config).map_err(failed)?;
+        let engine = Engine::open(&directory, config, note).map_err(failed)?;
         let found = layout::read_format(&note_of(&engine, layout::FORMAT_ROW).map_err(failed)?);
         let found = found.map_err(|damage| failed(damage.into()))?;
         if found != layout::FORMAT {

@@ -12,7 +12,7 @@ use crate::home::Home;
 
 const BUCKETS: usize = 16;
 /// Entries with which a bucket of few lives is sure to be written anew.
-const MANY: u64 = 1_200 * BUCKETS as u64;
+const MANY: u64 = 300 * BUCKETS as u64;
 
 async fn put_with(store: &impl Store, key: &Key, held: Option<Revision>, n: u64) -> Revision {
     let expect = held.map_or(Absent, Modified);
@@ -54,7 +54,7 @@ async fn the_log_is_written_anew_before_it_is_many_times_what_lives() {
     assert!(before.0.values().all(|stored| stored.beat == beat(calls - 1)));
     store.close().await.unwrap();
     let rows = home.rows("b");
-    assert!(rows.len() > BUCKETS && rows.len() < 2 * 1_024 * BUCKETS, "{} rows", rows.len());
+    assert!(rows.len() > BUCKETS && rows.len() < 300 * BUCKETS, "{} rows", rows.len());
     assert_eq!(content(&home.open().await).await, before);
 }
 
@@ -95,7 +95,7 @@ async fn it_tells_what_the_shortest_store_tells() {
     let mut store = home.open().await;
     let mut held = BTreeMap::<u64, (Revision, Revision)>::new();
     let mut dice = 1_u64;
-    for n in 0..1_500 {
+    for n in 0..600 {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (id, what) = (dice >> 33 & 15, dice >> 40 & 15);
         let name = key(&format!("{id}"));

@@ -8,3 +8,4 @@ mod home;
 mod beats;
 mod damage;
 mod files;
+mod journal;
