@@ -7,6 +7,7 @@ use backends::MemoryStore;
 use registry_core::{Cause, Claim, Declared, Guard, Key, Query, Registry, Store, Term, Tick};
 use rolecall_benches::{COMMON, NAMESPACE, RARE, Running, TTL_MS, builder, id};
 
+use crate::bare::Engine;
 use crate::durable;
 use crate::leap::LeapingClock;
 use crate::stopwatch::Stopwatch;
@@ -45,7 +46,7 @@ pub(crate) fn in_memory(records: usize) -> Vec<Row> {
 
 pub(crate) fn on_sled(records: usize) -> Vec<Row> {
     let home = durable::home();
-    measure(durable::open(home.path()), records, "on sled")
+    measure(durable::open(Engine::Sled, home.path()), records, "on sled")
 }
 
 fn measure(store: Arc<dyn Store>, records: usize, place: &str) -> Vec<Row> {

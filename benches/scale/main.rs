@@ -9,6 +9,7 @@
 //! runs in a process of its own, so that none finds the memory that another has left.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
 
+mod bare;
 mod durable;
 mod expiry;
 mod fan_out;
@@ -21,6 +22,7 @@ mod table;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use self::bare::Engine;
 use self::table::Row;
 
 /// A directory of this build's own, on a disk rather than in memory.
@@ -41,14 +43,15 @@ const RECORDS: (&[usize], &[usize]) = (&[1_000, 100_000], &[1_000, 100_000, 1_00
 const LARGEST: (&[usize], &[usize]) = (&[100_000], &[100_000, 1_000_000]);
 const WATCHERS: &[usize] = &[1, 100, 10_000];
 
-const PLANS: [Plan; 7] = [
+const PLANS: [Plan; 8] = [
     Plan { name: "lookup", tiny: 200, quick: RECORDS.0, full: RECORDS.1 },
     Plan { name: "fan-out", tiny: 20, quick: WATCHERS, full: WATCHERS },
     Plan { name: "memory-alone", tiny: 200, quick: LARGEST.0, full: LARGEST.1 },
     Plan { name: "memory-in-memory", tiny: 200, quick: LARGEST.0, full: LARGEST.1 },
     Plan { name: "expiry-in-memory", tiny: 200, quick: LARGEST.0, full: LARGEST.1 },
     Plan { name: "expiry-on-sled", tiny: 200, quick: &[10_000], full: LARGEST.0 },
-    Plan { name: "durable", tiny: 200, quick: RECORDS.0, full: RECORDS.1 },
+    Plan { name: "durable-sled", tiny: 200, quick: RECORDS.0, full: RECORDS.1 },
+    Plan { name: "durable-fjall", tiny: 200, quick: RECORDS.0, full: RECORDS.1 },
 ];
 
 fn main() {
@@ -111,7 +114,8 @@ fn measure(name: &str, with: &str) -> Vec<Row> {
         "memory-in-memory" => memory::on_the_memory_store(records()),
         "expiry-in-memory" => expiry::in_memory(records()),
         "expiry-on-sled" => expiry::on_sled(records()),
-        "durable" => durable::measure(records()),
+        "durable-sled" => durable::measure(Engine::Sled, records()),
+        "durable-fjall" => durable::measure(Engine::Fjall, records()),
         durable::RECOVER => durable::recover(Path::new(with)),
         durable::READ_BARE => durable::read_bare(Path::new(with)),
         _ => panic!("there is no measurement {name}"),

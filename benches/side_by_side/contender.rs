@@ -17,6 +17,7 @@ use crate::work::Work;
 pub(crate) const OURS: &str = "rolecall";
 
 /// Our server with another store.
+pub(crate) const OURS_ON_FJALL: &str = "rolecall fjall:";
 pub(crate) const OURS_IN_MEMORY: &str = "rolecall memory:";
 
 /// A server and how to talk to it.
@@ -51,7 +52,8 @@ impl Contender {
     /// The load for a work, and the population it is about; none if there is nothing to compare.
     pub(crate) fn load(&self, work: Work, population: Population) -> Option<(Load, Population)> {
         let is_ours = self.name == OURS;
-        let is_pointless = self.name == OURS_IN_MEMORY && !work.concerns_the_store();
+        let has_another_store = [OURS_ON_FJALL, OURS_IN_MEMORY].contains(&self.name.as_str());
+        let is_pointless = has_another_store && !work.concerns_the_store();
         if is_pointless || (work.is_encrypted() && !is_ours) {
             return None;
         }
@@ -109,7 +111,9 @@ impl Site {
             let (process, address) = self.ours(&store, None)?;
             Ok(contender(name, Dialect::Rolecall, address, process))
         };
-        let ours = [(OURS, sled(self)), (OURS_IN_MEMORY, "memory:".to_owned())];
+        let fjall = format!("fjall:{}", self.dir.join("records-fjall").display());
+        let ours =
+            [(OURS, sled(self)), (OURS_ON_FJALL, fjall), (OURS_IN_MEMORY, "memory:".to_owned())];
         ours.into_iter().map(start).collect()
     }
 

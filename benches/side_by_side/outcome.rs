@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::contender::OURS;
 use crate::contest::{Entry, FLOOR, Sample};
 use crate::population::Population;
 use crate::work::{Goal, Work, grouped};
@@ -45,7 +44,7 @@ pub(crate) fn rows(work: Work, population: Population, entries: Vec<Entry>) -> V
     let row = |entry: Entry| {
         let is_valid = entry.invalid.is_none() && !entry.samples.is_empty();
         let figures = is_valid.then(|| figures(&entry.samples, floor.as_deref()));
-        let goal = work.goal().filter(|_| entry.who == OURS);
+        let goal = work.goal(&entry.who);
         Row {
             work: work.name(),
             title: work.title(population),
@@ -109,6 +108,7 @@ fn is_met(goal: Goal, figures: &Figures) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contender::OURS;
 
     fn entry(who: &str, rates: &[f64]) -> Entry {
         let sample =
