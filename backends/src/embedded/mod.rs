@@ -11,9 +11,13 @@ pub(crate) mod row;
 mod seat;
 mod setting;
 
-pub(crate) use directory::{Directory, create, open_private, sync_directory};
+pub(crate) use directory::{Directory, create, sync_directory};
 pub(crate) use failure::{Failure, Fault, guard};
 pub(crate) use reached::{End, Note, Reached};
-pub(crate) use seat::{Seat, Seated, State, hand_out, off_thread, pages};
+pub(crate) use seat::{Seat, Seated, hand_out, off_thread, pages};
 pub use setting::IfUnreadable;
-pub(crate) use setting::{MIB, bad, if_unreadable, mib};
+pub(crate) use setting::{MIB, if_unreadable, mib};
+
+// What only sled needs, since it has no compaction of its own.
+#[cfg(feature = "sled")]
+pub(crate) use self::{directory::open_private, seat::State, setting::bad};
