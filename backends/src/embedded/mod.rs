@@ -18,6 +18,6 @@ pub(crate) use seat::{Seat, Seated, hand_out, off_thread, pages};
 pub use setting::IfUnreadable;
 pub(crate) use setting::{MIB, if_unreadable, mib};
 
-// What only sled needs, since it has no compaction of its own.
+// What only sled needs: it compacts beside its writer, and there is more to set about it.
 #[cfg(feature = "sled")]
 pub(crate) use self::{directory::open_private, seat::State, setting::bad};
