@@ -10,8 +10,10 @@ use crate::config::{Config, Environment, LogFormat};
 /// Installs the one subscriber of the process, and sends panics through it.
 pub fn install(config: &Config, environment: &Environment) {
     let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    // What an engine does inside is told to whoever asks for it by its name.
+    let filter = format!("fjall=warn,lsm_tree=warn,{}", config.log);
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&config.log)) // checked when the configuration was read
+        .with_env_filter(EnvFilter::new(filter)) // checked when the configuration was read
         .with_writer(stderr)
         .with_ansi(!no_color && stderr().is_terminal())
         .log_internal_errors(false); // it would report a closed stderr to stderr, and panic

@@ -22,6 +22,8 @@ const MARKERS: [&str; 3] = ["version", "keyspaces/0/current", "keyspaces/1/curre
 
 /// One flushes while another compacts.
 const THREADS: usize = 2;
+/// Where this cannot be written, there is no space for a table either.
+const PROBE_BYTES: usize = 4 << 20;
 /// The least that fjall allows; a journal is reused only when it is full.
 const JOURNALS_BYTES: u64 = 64 << 20;
 
@@ -30,11 +32,12 @@ pub(super) struct Engine {
     rows: Keyspace,
     db: Database,
     /// Keeps the lock until fjall is gone.
-    _directory: Arc<Directory>,
+    directory: Arc<Directory>,
 }
 
 /// Rows to be written together. No row may come twice: fjall would keep either.
 pub(super) struct Batch {
+    directory: Arc<Directory>,
     rows: Keyspace,
     batch: ::fjall::OwnedWriteBatch,
 }
@@ -73,7 +76,7 @@ impl Engine {
         if !db.keyspace_exists(ROWS) {
             return Err(Damage::of_file("fjall/keyspaces", "has lost its rows").into());
         }
-        Ok(Self { rows: rows(&db, config)?, db, _directory: Arc::clone(directory) })
+        Ok(Self { rows: rows(&db, config)?, db, directory: Arc::clone(directory) })
     }
 
     pub(super) fn get(&self, row: &[u8]) -> Result<Option<Slice>, Failure> {
@@ -89,7 +92,8 @@ impl Engine {
     }
 
     pub(super) fn batch(&self) -> Batch {
-        Batch { rows: self.rows.clone(), batch: self.db.batch() }
+        let directory = Arc::clone(&self.directory);
+        Batch { directory, rows: self.rows.clone(), batch: self.db.batch() }
     }
 
     /// Puts everything to rest.
@@ -100,7 +104,7 @@ impl Engine {
 
 /// Makes an empty database beside its place and moves it there whole: fjall cannot go on with one
 /// that a crash left half made.
-fn begin(directory: &Directory, config: &FjallConfig) -> Result<(), Failure> {
+fn begin(directory: &Arc<Directory>, config: &FjallConfig) -> Result<(), Failure> {
     let next = directory.path().join(NEXT);
     match fs::remove_dir_all(&next) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -108,7 +112,7 @@ fn begin(directory: &Directory, config: &FjallConfig) -> Result<(), Failure> {
     }
     let db = database(&next, config)?;
     let rows = rows(&db, config)?;
-    let mut batch = Batch { rows, batch: db.batch() };
+    let mut batch = Batch { directory: Arc::clone(directory), rows, batch: db.batch() };
     batch.put(layout::FORMAT_ROW, &layout::FORMAT.to_be_bytes()[..]);
     batch.put(layout::HEAD_ROW, &Head::default().write()[..]);
     batch.commit(Until::Synced)?;
@@ -147,7 +151,21 @@ impl Batch {
             Until::Written => PersistMode::Buffer,
             Until::Synced => PersistMode::SyncData,
         };
-        Ok(self.batch.durability(Some(mode)).commit()?)
+        match self.batch.durability(Some(mode)).commit() {
+            Err(::fjall::Error::Poisoned) => Err(why(self.directory.path())),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// Why one of fjall's threads gave up: it tells that to the log only. Mostly no space is left.
+fn why(path: &Path) -> Failure {
+    let probe = path.join("fjall.probe");
+    let tried = fs::write(&probe, vec![1; PROBE_BYTES]);
+    let _none_is_left = fs::remove_file(&probe);
+    match tried {
+        Err(error) => error.into(),
+        Ok(()) => ::fjall::Error::Poisoned.into(),
     }
 }
 

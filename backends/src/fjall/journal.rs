@@ -9,7 +9,7 @@
 //! | entry | bytes; numbers are little-endian |
 //! |---|---|
 //! | start | 1; number of rows: 4; sequence: 8 |
-//! | row | 2; kind: 1; compression: 1; keyspace: 8; bytes of key, value, value here: 2, 4, 4; both |
+//! | row | 2; kind, compression: 1, 1; keyspace: 8; sizes of key, value, packed: 2, 4, 4; both |
 //! | end | 3; checksum of the rows: 8; `FJL` 3 |
 //!
 //! Behind the last batch there are zeros.
