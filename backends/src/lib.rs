@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `memory:` | no | trying things out, tests, registries that may forget |
 //! | `sled:PATH` | yes, on disk past `fdatasync` | one server that keeps its records by itself |
-//! | `fjall:PATH` | yes, on disk past `fdatasync` | the same, and several times faster |
+//! | `fjall:PATH` | yes, on disk past `fdatasync` | the same, for less processor time |
 //!
 //! Each is a [`Store`](registry_core::store::Store), and each is proved by the same list of cases:
 //! `registry_core::testkit`. To read how one works, begin with [`MemoryStore`], the shortest; the

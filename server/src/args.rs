@@ -182,7 +182,7 @@ pub struct ServeFlags {
     /// Where to listen [default: 127.0.0.1:3000].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Where records rest: `memory:`, `sled:PATH`, the faster `fjall:PATH` [default: sled:./data].
+    /// Where records rest: `memory:`, `sled:PATH`, the lighter `fjall:PATH` [default: sled:./data].
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// A TOML file with settings; `--print-config` shows their names.

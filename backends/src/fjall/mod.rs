@@ -6,6 +6,9 @@
 //! does not do by itself is done here: heartbeats in bulk, fail-stop after the first error,
 //! noticing that a part of its journal is lost.
 //!
+//! What it costs is the sync: its journal is not written to the disk ahead of time, so that each
+//! `fdatasync` waits for the file system's own journal as well.
+//!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
 //! `engine` (one fjall database), `journal` (what a crash left at its end), `beats` (the log of
 //! beats in it), `writer` (the one writer), `scan` (everything read back), `restore` (what another

@@ -12,7 +12,7 @@ use super::writer::Writer;
 use crate::embedded::{Failure, Seat, hand_out, off_thread, pages};
 use crate::open::OpenError;
 
-/// Records on this machine's disk, written faster than sled does.
+/// Records on this machine's disk, written for less processor time than by sled.
 ///
 /// One process opens a location at a time; a second one is refused and told which has it.
 /// [`close`](Store::close) lets go of it at once.
