@@ -1,107 +1,44 @@
 //! One line in the log for each request, under the target `access`.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
+use hyper::Response;
 use hyper::body::Body as _;
-use hyper::{Method, Response, Uri};
-use pin_project_lite::pin_project;
-use tower::Service;
+use hyper::http::request::Parts;
 use tracing::Level;
 
 use crate::body::Body;
 use crate::clock::Stopwatch;
-use crate::request_id::{Named, RequestId};
+use crate::request_id::RequestId;
 
-/// Reports each request and its answer.
-#[derive(Debug, Clone)]
-pub(crate) struct AccessLog<S> {
-    inner: S,
-    peer: SocketAddr,
-}
-
-pin_project! {
-    /// The answer to come, and the line that will report it, if the log wants any.
-    pub(crate) struct Reporting<F> {
-        #[pin]
-        answer: F,
-        line: Option<AccessLine>,
-    }
-}
-
-/// What is known when a request comes in; the rest follows with its answer.
+/// A line that was begun when its request came in: all that must be known before its end.
 #[derive(Debug)]
-struct AccessLine {
+pub(crate) struct AccessLine {
     started: Stopwatch,
-    id: RequestId,
-    peer: SocketAddr,
-    method: Method,
-    uri: Uri, // shared with the request, not copied
-}
-
-// === impl AccessLog ===
-
-impl<S> AccessLog<S> {
-    /// Reports what `inner` answers to `peer`.
-    pub(crate) fn new(inner: S, peer: SocketAddr) -> Self {
-        Self { inner, peer }
-    }
-}
-
-impl<S, B> Service<Named<B>> for AccessLog<S>
-where
-    S: Service<Named<B>, Response = Response<Body>, Error = Infallible>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Reporting<S::Future>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, named: Named<B>) -> Self::Future {
-        // A log that wants warnings only wants this line if the server fails, so it is begun.
-        let is_wanted = tracing::enabled!(target: "access", Level::WARN);
-        let line = is_wanted.then(|| AccessLine::begin(&named, self.peer));
-        Reporting { answer: self.inner.call(named), line }
-    }
-}
-
-// === impl Reporting ===
-
-impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Reporting<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Ok(answer) = ready!(this.answer.poll(context));
-        if let Some(line) = this.line {
-            line.end(&answer);
-        }
-        Poll::Ready(Ok(answer))
-    }
 }
 
 // === impl AccessLine ===
 
 impl AccessLine {
-    /// Begins a line, and the time it reports.
-    fn begin<B>(Named { id, request }: &Named<B>, peer: SocketAddr) -> Self {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        Self { started: Stopwatch::start(), id: id.clone(), peer, method, uri }
+    /// Begins a line, and the time it reports, if the log wants any.
+    pub(crate) fn begin() -> Option<Self> {
+        // A log that wants warnings only wants this line if the server fails, so it is begun.
+        let is_wanted = tracing::enabled!(target: "access", Level::WARN);
+        is_wanted.then(|| Self { started: Stopwatch::start() })
     }
 
     /// Writes the line: a warning when the server failed, otherwise for information.
-    fn end(&self, answer: &Response<Body>) {
-        let Self { started, id, peer, method, uri } = self;
-        let path = uri.path(); // not the query: what stands there may be secret
+    pub(crate) fn end(
+        self,
+        id: &RequestId,
+        peer: SocketAddr,
+        head: &Parts,
+        answer: &Response<Body>,
+    ) {
+        let (method, path) = (&head.method, head.uri.path()); // a query may hold secrets
         let status = answer.status().as_u16();
         let bytes = answer.body().size_hint().exact(); // unknown for a stream
-        let micros = || started.elapsed().as_micros();
+        let micros = || self.started.elapsed().as_micros();
         if answer.status().is_server_error() {
             tracing::warn!(
                 target: "access",

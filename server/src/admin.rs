@@ -13,14 +13,15 @@ use crate::metrics;
 
 /// `GET /health`: the process answers, and which build it is.
 pub(crate) fn health(app: &App) -> Response<Body> {
-    let uptime = app.uptime.elapsed().as_secs_f64();
+    let uptime = app.uptime.elapsed();
+    let uptime = format_args!("{}.{:06}", uptime.as_secs(), uptime.subsec_micros());
     // Clients of Houmao talk to nobody else; the operator has decided to answer them.
     let service = match app.doors.of(Dialect::Houmao) {
         Door::Off => "",
         _ => r#","houmao_service":"houmao-passive-server""#,
     };
     let text = format!(
-        r#"{{"status":"ok","uptime":{uptime:.6},"version":"{VERSION}","build":"{BUILD}"{service}}}"#
+        r#"{{"status":"ok","uptime":{uptime},"version":"{VERSION}","build":"{BUILD}"{service}}}"#
     );
     body::json(StatusCode::OK, text)
 }

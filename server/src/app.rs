@@ -9,6 +9,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::rate::Rates;
+use crate::request_id::Namer;
 use crate::snapshot::Snapshots;
 use crate::tls::Tls;
 
@@ -44,6 +45,8 @@ pub struct App {
     pub(crate) rates: Rates,
     /// What is being sent, and what was saved.
     pub(crate) snapshots: Snapshots,
+    /// How requests are called that come without a name.
+    pub(crate) namer: Namer,
     pub(crate) uptime: Stopwatch,
 }
 
@@ -72,6 +75,7 @@ impl App {
             rooms,
             rates,
             snapshots,
+            namer: Namer::new(),
             uptime,
         }
     }

@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
-use tower::{ServiceExt, service_fn};
 
 use crate::app::App;
 use crate::body::Body;
+use crate::idle::IdleTimer;
 use crate::lifecycle::{Phase, reached};
 use crate::limits::{
     CONNECTION_BUFFER_BYTES_MAX, DRAIN_HANDSHAKE_LINGER, DRAIN_IDLE_LINGER,
@@ -90,8 +92,7 @@ impl Protocols {
     pub(crate) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new()) // without it the next line panics
-            .header_read_timeout(limits.idle)
+            .header_read_timeout(limits.idle) // each connection brings the timer for it
             .max_headers(HEADER_COUNT_MAX)
             .max_header_size(HEADER_BYTES_MAX)
             .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
@@ -121,8 +122,11 @@ impl Protocols {
         service: impl Answering,
         phase: watch::Receiver<Phase>,
     ) {
-        let service = TowerToHyperService::new(service);
-        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
+        let connection = self
+            .http1
+            .clone()
+            .timer(IdleTimer::default())
+            .serve_connection(TokioIo::new(stream), service);
         live(connection, pending(), phase).await;
     }
 
@@ -134,7 +138,7 @@ impl Protocols {
         phase: watch::Receiver<Phase>,
     ) {
         let begun = Arc::new(AtomicU64::new(0));
-        let service = TowerToHyperService::new(translated(service, Arc::clone(&begun)));
+        let service = translated(service, Arc::clone(&begun));
         let connection = self.http2.serve_connection(TokioIo::new(stream), service);
         live(connection, unused(&begun, app.limits.idle), phase).await;
     }
@@ -150,13 +154,17 @@ async fn live(
     let mut connection = pin!(connection);
     // In each stage the connection is polled first: what has arrived is served before it ends.
     // How it ended is no news: clients hang up, time out and talk nonsense all day long.
+    // A set of one, because a set is asked only when it has been woken: to ask the phase takes a
+    // lock that connections share, and we are here for each request.
+    let mut draining = FuturesUnordered::from_iter([reached(Phase::Draining, &mut phase)]);
     let linger = tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = reached(Phase::Draining, &mut phase) => DRAIN_IDLE_LINGER,
+        _ = draining.next() => DRAIN_IDLE_LINGER,
         // Who never asked has perhaps not even said hello, and would not hear a goodbye.
         requests = unused => if requests == 0 { return } else { Duration::ZERO },
     };
+    drop(draining);
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
@@ -189,7 +197,7 @@ fn translated(service: impl Answering, begun: Arc<AtomicU64>) -> impl Answering 
     service_fn(move |request: Request<Incoming>| {
         begun.fetch_add(1, Ordering::Relaxed);
         let is_head = request.method() == Method::HEAD;
-        let answer = service.clone().oneshot(with_host(request));
+        let answer = service.call(with_host(request));
         async move {
             let Ok(answer) = answer.await;
             Ok(if is_head { without_body(answer) } else { answer })

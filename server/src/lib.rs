@@ -21,6 +21,7 @@ pub mod signal;
 pub mod bind;
 mod clock;
 mod connection;
+mod idle;
 pub mod lifecycle;
 pub mod limits;
 pub mod listen;

@@ -1,16 +1,11 @@
 //! The name under which one request appears in the log and in its answer.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::header::{HeaderName, HeaderValue};
-use hyper::{HeaderMap, Request, Response};
-use pin_project_lite::pin_project;
-use tower::Service;
-use uuid::{NoContext, Timestamp, Uuid};
+use hyper::{HeaderMap, Response};
+use uuid::Uuid;
 
 use crate::limits::REQUEST_ID_BYTES_MAX;
 
@@ -20,69 +15,42 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// One request's name: the client's own if it is sane, else one that is made up here.
 ///
 /// Sane is: 1 to 128 visible ASCII characters. Anything else could break a log line.
-#[derive(Debug, Clone)]
-pub(crate) enum RequestId {
-    /// The client's.
-    Given(HeaderValue),
-    /// Ours. It becomes text only where it is written.
-    Made(Uuid),
-}
-
-/// A request that has a name: what the layers below [`NameRequest`] get.
 #[derive(Debug)]
-pub(crate) struct Named<B> {
-    pub(crate) id: RequestId,
-    pub(crate) request: Request<B>,
+pub(crate) struct RequestId(HeaderValue);
+
+/// Makes up names that no other process does, nor another start of this one.
+#[derive(Debug)]
+pub(crate) struct Namer {
+    process: u64,
+    connections: AtomicU64,
 }
 
-/// Gives each request its name, and tells the client with the answer.
-///
-/// Not tower-http's layers of that purpose: they take over any id that a client gives.
-#[derive(Debug, Clone)]
-pub(crate) struct NameRequest<S> {
-    inner: S,
+/// The names of one connection's requests: which process, which of its connections, which request.
+#[derive(Debug)]
+pub(crate) struct Names {
+    process: u64,
+    connection: u64,
+    requests: AtomicU64,
 }
 
-pin_project! {
-    /// The answer to come, and the name it will bear.
-    pub(crate) struct Naming<F> {
-        #[pin]
-        answer: F,
-        id: RequestId,
-    }
+/// Hexadecimal numbers with hyphens between them.
+struct Hex {
+    text: [u8; 3 * 16 + 2],
+    length: usize,
 }
 
 // === impl RequestId ===
 
 impl RequestId {
-    /// The name of the request with these headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        match headers.get(X_REQUEST_ID) {
-            Some(given) if is_sane(given.as_bytes()) => Self::Given(given.clone()),
-            // Version 7 sorts by time, to the millisecond. To sort within one as well would take
-            // a lock that all requests share.
-            _ => Self::Made(Uuid::new_v7(Timestamp::now(NoContext))),
-        }
-    }
-
-    fn to_header(&self) -> HeaderValue {
-        match self {
-            Self::Given(given) => given.clone(),
-            Self::Made(uuid) => {
-                let mut text = Uuid::encode_buffer();
-                HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut text))
-                    .expect("a UUID is hexadecimal digits and hyphens")
-            }
-        }
+    /// Puts it into the answer.
+    pub(crate) fn tell<B>(self, answer: &mut Response<B>) {
+        answer.headers_mut().insert(X_REQUEST_ID, self.0);
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Given(given) => f.write_str(given.to_str().unwrap_or_default()),
-            Self::Made(uuid) => uuid.hyphenated().fmt(f),
-        }
+        f.write_str(self.0.to_str().unwrap_or_default())
     }
 }
 
@@ -90,57 +58,73 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
-// === impl NameRequest ===
+// === impl Namer ===
 
-impl<S> NameRequest<S> {
-    /// Names the requests that reach `inner`.
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner }
+impl Namer {
+    /// Of this process.
+    pub(crate) fn new() -> Self {
+        Self { process: Uuid::new_v4().as_u64_pair().0, connections: AtomicU64::new(1) }
+    }
+
+    /// The names for one more connection.
+    pub(crate) fn names(&self) -> Names {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        Names { process: self.process, connection, requests: AtomicU64::new(1) }
     }
 }
 
-impl<S, B, A> Service<Request<B>> for NameRequest<S>
-where
-    S: Service<Named<B>, Response = Response<A>, Error = Infallible>,
-{
-    type Response = Response<A>;
-    type Error = Infallible;
-    type Future = Naming<S::Future>;
+// === impl Names ===
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
+impl Names {
+    /// The name of the request with these headers.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
+        match headers.get(X_REQUEST_ID) {
+            Some(given) if is_sane(given.as_bytes()) => RequestId(given.clone()),
+            // Not a UUID: to make and to write one takes longer than to find a record.
+            _ => RequestId(self.next()),
+        }
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let id = RequestId::of(request.headers());
-        Naming { answer: self.inner.call(Named { id: id.clone(), request }), id }
+    fn next(&self) -> HeaderValue {
+        let request = self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut hex = Hex { text: [b'-'; _], length: 0 };
+        for number in [self.process, self.connection, request] {
+            hex.push(number);
+        }
+        HeaderValue::from_bytes(hex.as_bytes()).expect("these are digits and hyphens")
     }
 }
 
-// === impl Naming ===
+// === impl Hex ===
 
-impl<F, A> Future for Naming<F>
-where
-    F: Future<Output = Result<Response<A>, Infallible>>,
-{
-    type Output = F::Output;
+impl Hex {
+    /// Appends a number without leading zeros, behind a hyphen if another stands before it.
+    fn push(&mut self, number: u64) {
+        let start = self.length + usize::from(self.length > 0);
+        let digits = (u64::BITS - (number | 1).leading_zeros()).div_ceil(4) as usize;
+        let mut rest = number;
+        for place in self.text[start..start + digits].iter_mut().rev() {
+            *place = b"0123456789abcdef"[(rest & 15) as usize];
+            rest >>= 4;
+        }
+        self.length = start + digits;
+    }
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Ok(mut answer) = ready!(this.answer.poll(context));
-        answer.headers_mut().insert(X_REQUEST_ID, this.id.to_header());
-        Poll::Ready(Ok(answer))
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn answer_to(given: &[u8]) -> RequestId {
         let mut headers = HeaderMap::new();
         headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(given).unwrap());
-        RequestId::of(&headers)
+        Namer::new().names().of(&headers)
     }
 
     #[test]
@@ -156,16 +140,30 @@ mod tests {
             ("é".as_bytes(), false),
         ] {
             let id = answer_to(given);
-            assert_eq!(id.to_header().as_bytes() == given, kept, "{given:?}");
-            assert_eq!(id.to_header().as_bytes(), id.to_string().as_bytes(), "answer and log");
+            assert_eq!(id.0.as_bytes() == given, kept, "{given:?}");
+            assert_eq!(id.0.as_bytes(), id.to_string().as_bytes(), "answer and log");
         }
     }
 
     #[test]
-    fn made_ids_differ_and_are_version_7() {
-        let made = || RequestId::of(&HeaderMap::new()).to_header();
-        let (one, two) = (made(), made());
-        assert_ne!(one, two);
-        assert_eq!(Uuid::try_parse(one.to_str().unwrap()).unwrap().get_version_num(), 7);
+    fn no_two_requests_of_any_connection_or_process_are_given_one_name() {
+        let none = HeaderMap::new();
+        let namers = [Namer::new(), Namer::new()];
+        let connections = namers.iter().flat_map(|namer| [namer.names(), namer.names()]);
+        let all: Vec<String> =
+            connections.flat_map(|names| [(); 40].map(|()| names.of(&none).to_string())).collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        let parts: Vec<_> = all[39].split('-').skip(1).collect();
+        assert_eq!(parts, ["1", "28"], "the first connection's request 40");
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_standard_library_does() {
+        for number in [0, 1, 15, 16, 255, 256, u64::MAX >> 4, u64::MAX] {
+            let mut hex = Hex { text: [b'-'; _], length: 0 };
+            (0..3).for_each(|_| hex.push(number));
+            let expected = format!("{number:x}-{number:x}-{number:x}");
+            assert_eq!(hex.as_bytes(), expected.as_bytes());
+        }
     }
 }

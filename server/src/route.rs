@@ -1,7 +1,6 @@
 //! Finds who answers: first what HTTP itself forbids, then the open routes, then the dialects, each
 //! behind its own door.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 
 use crate::admin;
 use crate::app::App;
@@ -23,15 +22,11 @@ use crate::query::Query;
 
 /// Answers one request of `peer`.
 pub(crate) async fn answer(
-    app: Arc<App>,
+    app: &Arc<App>,
     peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
-    Ok(respond(&app, peer, &head, body).await)
-}
-
-async fn respond(app: &Arc<App>, peer: SocketAddr, head: &Parts, body: Incoming) -> Response<Body> {
+    head: &Parts,
+    body: Incoming,
+) -> Response<Body> {
     if let Some(refusal) = malformed(head.version, &head.headers, head.uri.path_and_query()) {
         return refusal;
     }

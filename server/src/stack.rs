@@ -2,52 +2,66 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
+use hyper::service::service_fn;
 use hyper::{Request, Response};
-use tower::{Service, ServiceBuilder};
 
-use crate::access_log::AccessLog;
+use crate::access_log::AccessLine;
 use crate::app::App;
 use crate::body::Body;
 use crate::lifecycle::Phase;
-use crate::request_id::NameRequest;
-use crate::rescue::Rescue;
+use crate::listen::Answering;
+use crate::request_id::Names;
+use crate::rescue::rescued;
 use crate::route;
-use crate::timeout::Timeout;
+use crate::timeout::within;
 
-/// The service of one connection: each request of `peer` goes down this list, its answer up.
-pub fn stack(
+/// What the requests of one connection share. Their counting of who holds it stays with the
+/// connection; that of what all connections share would go from core to core.
+struct Visit {
     app: Arc<App>,
     peer: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send {
-    let draining = Arc::clone(&app);
-    let time_max = app.limits.request;
-    ServiceBuilder::new()
-        // Names the request. Above everything, so that all that is logged or answered has the name.
-        .layer_fn(NameRequest::new)
-        // Reports the request in the log. Above all that can fail or take long, to report that.
-        .layer_fn(|inner| AccessLog::new(inner, peer))
-        // Once the server drains, asks the client to come back on a new connection. Above whatever
-        // makes an answer, since every answer must ask.
-        .map_response(move |answer| leaving(&draining, answer))
-        // Turns what went wrong into an answer, panics included: from here up nothing fails.
-        .layer_fn(Rescue::new)
-        // Gives up on an answer that takes too long to begin. Below the rescue, which words it.
-        .layer_fn(|inner| Timeout::new(inner, time_max))
-        // Finds the route. Who may call is decided at the door of the route's dialect, hence
-        // no layer here.
-        .service_fn(move |request| route::answer(Arc::clone(&app), peer, request))
+    names: Names,
 }
 
-/// The answer, which closes its connection if the server drains.
-fn leaving(app: &App, mut answer: Response<Body>) -> Response<Body> {
+/// The service of one connection: each request of `peer` goes down the page.
+pub fn stack(app: Arc<App>, peer: SocketAddr) -> impl Answering {
+    let visit = Arc::new(Visit { names: app.namer.names(), app, peer });
+    service_fn(move |request| answer(Arc::clone(&visit), request))
+}
+
+/// Answers one request.
+///
+/// Not layers of tower, each with a future around that of the next: a request is looked at where
+/// it lies, and nothing is copied for an answer that needs none of it.
+async fn answer(
+    visit: Arc<Visit>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let Visit { app, peer, names } = &*visit;
+    let (head, body) = request.into_parts();
+    // Names the request. First, so that all that is logged or answered has the name.
+    let name = names.of(&head.headers);
+    // Begins the line in the log. Before all that can fail or take long, to report that.
+    let line = AccessLine::begin();
+    // Finds the route. Who may call is decided at the door of the route's dialect, hence not here.
+    let answer = pin!(route::answer(app, *peer, &head, body));
+    // Gives up on an answer that takes too long to begin.
+    let answer = within(app.limits.request, answer);
+    // Turns what went wrong into an answer, panics included: from here on nothing fails.
+    let mut answer = rescued(answer, &name).await;
+    if let Some(line) = line {
+        line.end(&name, *peer, &head, &answer);
+    }
+    // Once the server drains, asks the client to come back on a new connection. Whatever made the
+    // answer, since every answer must ask.
     if app.lifecycle.phase() >= Phase::Draining {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    answer
+    name.tell(&mut answer);
+    Ok(answer)
 }
