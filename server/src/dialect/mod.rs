@@ -102,12 +102,13 @@ impl Dialect {
 
     /// Answers a call in this shape.
     pub(crate) async fn answer(self, app: &App, call: Call<'_>) -> Response<Body> {
+        // Some in a box, so that the others have not their size.
         match self {
             Self::Native => native::answer(app, call).await,
             Self::Vers => vers::answer(app, call).await,
-            Self::Runspec => runspec::answer(app, call).await,
-            Self::Optiinfra => optiinfra::answer(app, call).await,
-            Self::Houmao => houmao::answer(app, call).await,
+            Self::Runspec => Box::pin(runspec::answer(app, call)).await,
+            Self::Optiinfra => Box::pin(optiinfra::answer(app, call)).await,
+            Self::Houmao => Box::pin(houmao::answer(app, call)).await,
         }
     }
 }

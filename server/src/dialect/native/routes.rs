@@ -30,45 +30,54 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// Answers one call.
 pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
-    respond(app, call).await.unwrap_or_else(Problem::answer)
+    let answer = match at_once(app, &call) {
+        Some(answer) => answer,
+        // In a box, so that the routes before have not the size of these.
+        None => Box::pin(respond(app, call)).await,
+    };
+    answer.unwrap_or_else(Problem::answer)
 }
 
-async fn respond(app: &App, call: Call<'_>) -> Answer {
+/// The answers that wait for nothing; those asked most often are among them.
+fn at_once(app: &App, call: &Call<'_>) -> Option<Answer> {
     if let Err(refused) = call.caller.is_somebody() {
         app.auth.log(refused);
-        return Err(Problem::forbidden(refused, Scope::Read, None));
+        return Some(Err(Problem::forbidden(refused, Scope::Read, None)));
     }
     if call.has_empty_segment {
-        return Err(Problem::no_route());
+        return Some(Err(Problem::no_route()));
     }
+    Some(match (call.method, call.segments) {
+        (&Method::GET, ["v1", "discover", role]) => discover(app, call, role),
+        (&Method::GET, ["v1", "instances"]) => list(app, call, None),
+        (&Method::GET, ["v1", "limits"]) => Ok(about::limits(app)),
+        (&Method::GET, ["v1", "namespaces"]) => about::namespaces(app, &call.caller),
+        (&Method::POST, ["v1", "admin", "snapshot"]) => take_snapshot(app, call),
+        (&Method::GET, ["v1"]) => Ok(about::index(app)),
+        (&Method::GET, ["openapi.json"]) => Ok(body::json(StatusCode::OK, OPENAPI)),
+        (&Method::GET, ["v1", ns, "instances"]) => list(app, call, Some(ns)),
+        (&Method::GET, ["v1", ns, "instances", id]) => get(app, call, ns, id),
+        (&Method::GET, ["v1", ns, "instances", id, "explain"]) => explain(app, call, ns, id),
+        _ => return None,
+    })
+}
+
+/// The other answers.
+async fn respond(app: &App, call: Call<'_>) -> Answer {
     let segments = call.segments;
     match (call.method, segments) {
-        (&Method::GET, ["v1", "discover", role]) => discover(app, &call, role),
         (&Method::POST, ["v1", ns, "instances", id, "heartbeat"]) => {
             heartbeat(app, call, ns, id).await
         }
         (&Method::POST, ["v1", "heartbeats"]) => heartbeats(app, call, None).await,
-        (&Method::GET, ["v1", "instances"]) => list(app, &call, None),
         (&Method::POST, ["v1", "query"]) => query(app, call).await,
         (&Method::GET, ["v1", "watch"]) => watch::watch(app, &call).await,
-        (&Method::GET, ["v1", "limits"]) => Ok(about::limits(app)),
-        (&Method::GET, ["v1", "namespaces"]) => about::namespaces(app, &call.caller),
-        (&Method::POST, ["v1", "admin", "snapshot"]) => take_snapshot(app, &call),
-        (&Method::GET, ["v1"]) => Ok(about::index(app)),
-        (&Method::GET, ["openapi.json"]) => Ok(body::json(StatusCode::OK, OPENAPI)),
-        (&Method::GET, ["v1", ns, "instances"]) => list(app, &call, Some(ns)),
         (&Method::POST, ["v1", ns, "instances"]) => create(app, call, ns).await,
         (&Method::POST, ["v1", ns, "registrations"]) => registrations(app, call, ns).await,
         (&Method::POST, ["v1", ns, "heartbeats"]) => heartbeats(app, call, Some(ns)).await,
-        (&Method::GET, ["v1", ns, "instances", id]) => get(app, &call, ns, id),
         (&Method::PUT, ["v1", ns, "instances", id]) => register(app, call, ns, id).await,
         (&Method::PATCH, ["v1", ns, "instances", id]) => update(app, call, ns, id).await,
         (&Method::DELETE, ["v1", ns, "instances", id]) => deregister(app, call, ns, id).await,
-        (&Method::GET, ["v1", ns, "instances", id, "explain"]) => {
-            may(&call, Scope::Read, ns)?;
-            without_parameters(&call)?;
-            explain::explain(&app.registry, ns, id)
-        }
         _ => Err(allowed(segments).map_or_else(Problem::no_route, Problem::method)),
     }
 }
@@ -134,6 +143,12 @@ fn get(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
         return Ok(with_etag(body::empty(StatusCode::NOT_MODIFIED), &etag));
     }
     Ok(instance(&app.registry, &slot, StatusCode::OK))
+}
+
+fn explain(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
+    may(call, Scope::Read, namespace)?;
+    without_parameters(call)?;
+    explain::explain(&app.registry, namespace, id)
 }
 
 // === Writing ===

@@ -38,8 +38,17 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
         (&Method::GET, ["registry", "discover", role]) => Ok(discover(app, role)),
         (&Method::POST, ["registry", "vms", id, "heartbeat"]) => heartbeat(app, id).await,
         (&Method::GET, ["registry", "vms"]) => Ok(list(app, &call)),
-        (&Method::POST, ["registry", "vms"]) => register(app, call).await,
         (&Method::GET, ["registry", "vms", id]) => get(app, id),
+        // In a box, so that the routes above have not the size of those below.
+        _ => Box::pin(others(app, call)).await,
+    };
+    answer.unwrap_or_else(|(status, message)| body::error(status, &message))
+}
+
+/// The routes that are asked less often, or that wait for the disk.
+async fn others(app: &App, call: Call<'_>) -> Answer {
+    match (call.method, call.segments) {
+        (&Method::POST, ["registry", "vms"]) => register(app, call).await,
         (&Method::PATCH, ["registry", "vms", id]) => {
             let id = *id;
             update(app, id, call).await
@@ -49,8 +58,7 @@ pub(crate) async fn answer(app: &App, call: Call<'_>) -> Response<Body> {
         (_, ["commits", ..]) => commits::answer(app, call).await,
         (_, ["board", ..]) => board::answer(app, call).await,
         _ => Ok(body::not_found()),
-    };
-    answer.unwrap_or_else(|(status, message)| body::error(status, &message))
+    }
 }
 
 async fn register(app: &App, call: Call<'_>) -> Answer {
