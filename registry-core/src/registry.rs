@@ -189,7 +189,13 @@ impl Registry {
     /// lease has run out, unless the query asks for such.
     #[must_use]
     pub fn discover(&self, query: &Query) -> Discovery {
-        self.shared.catalog.discover(query, self.shared.timeline.now())
+        self.discover_where(query, |_| true)
+    }
+
+    /// The same, only in those namespaces that `admits` takes: it is asked for each by its name.
+    #[must_use]
+    pub fn discover_where(&self, query: &Query, admits: impl Fn(&str) -> bool) -> Discovery {
+        self.shared.catalog.discover(query, self.shared.timeline.now(), admits)
     }
 
     /// Follows what the query shows, from where `start` says.

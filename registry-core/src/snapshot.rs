@@ -24,7 +24,7 @@ impl Snapshot {
         // Before the cut: a beat that is newer than the mark is taken back to it when it is read.
         let mark = Mark { tick: timeline.now(), wall: timeline.wall() };
         let all = Query { scope: Scope::All, ..Query::default() };
-        let (found, revision) = hub.cut(|| catalog.discover(&all, Tick::default()));
+        let (found, revision) = hub.cut(|| catalog.discover(&all, Tick::default(), |_| true));
         Self { found, loaded: Loaded { revision, mark: Some(mark) } }
     }
 

@@ -122,19 +122,27 @@ impl Catalog {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// What meets the query at `now`, which the caller has read before this call.
-    pub(crate) fn discover(&self, query: &Query, now: Tick) -> Discovery {
+    /// What meets the query in the namespaces admitted, at `now`, which the caller has read before
+    /// this call.
+    pub(crate) fn discover(
+        &self,
+        query: &Query,
+        now: Tick,
+        admits: impl Fn(&str) -> bool,
+    ) -> Discovery {
         let horizon = Tick(self.horizon.load(Ordering::SeqCst));
         let namespaces = self.namespaces.load();
         let mut found = Discovery::new(now, query);
         match &query.namespace {
             Some(name) => {
-                if let Some(namespace) = namespaces.get(name.as_str()) {
+                if let Some(namespace) = namespaces.get(name.as_str())
+                    && admits(name)
+                {
                     namespace.collect(query, now, horizon, &mut found);
                 }
             }
             None => {
-                for namespace in namespaces.values() {
+                for namespace in namespaces.values().filter(|namespace| admits(&namespace.name)) {
                     namespace.collect(query, now, horizon, &mut found);
                 }
             }

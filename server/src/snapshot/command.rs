@@ -12,7 +12,7 @@ use super::{Regular, file};
 use crate::args::{InspectFlags, RestoreFlags, VerifyFlags};
 use crate::exit::{Code, Failure};
 use crate::print::to_stdout;
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 /// A store that is being filled says how far it is after so many records.
 const PROGRESS_RECORDS: u64 = 250_000;
@@ -129,7 +129,7 @@ fn summary(contents: &Contents) -> String {
 
 fn taken(contents: &Contents) -> String {
     let mut text = String::new();
-    Timestamps::default().push(&mut text, contents.loaded.mark.unwrap_or_default().wall);
+    push_timestamp(&mut text, contents.loaded.mark.unwrap_or_default().wall);
     text
 }
 

@@ -10,7 +10,7 @@ use registry_core::{Revision, Snapshot, Timestamp};
 
 use crate::app::VERSION_AND_BUILD;
 use crate::limits::PIECE_BYTES;
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 const PREFIX: &str = "rolecall-";
 const SUFFIX: &str = ".snapshot";
@@ -23,7 +23,7 @@ pub(super) fn name(snapshot: &Snapshot) -> String {
     let Revision(revision) = loaded.revision;
     let mut at = String::new();
     let taken: Timestamp = loaded.mark.unwrap_or_default().wall;
-    Timestamps::default().push(&mut at, taken);
+    push_timestamp(&mut at, taken);
     at.retain(|character| character.is_ascii_alphanumeric());
     format!("{PREFIX}{at}-r{revision}{SUFFIX}")
 }

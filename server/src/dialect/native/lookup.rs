@@ -2,12 +2,15 @@
 //! validator for those who ask again.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{HeaderMap, Response, StatusCode};
-use registry_core::{Query, Registry, Revision, Scope as Extent, Slot, Standing, State, Tick};
+use registry_core::{
+    Discovery, Query, Registry, Revision, Scope as Extent, Slot, Standing, State, Tick,
+};
 use serde::Deserialize;
 
 use super::is_hidden;
@@ -52,16 +55,32 @@ enum Texts {
 
 /// What is asked for, checked.
 pub(super) struct Lookup {
-    /// The namespaces to look in, in order.
-    pub(super) namespaces: Vec<Arc<str>>,
+    place: Place,
     /// Conditions that the registry answers.
-    pub(super) query: Query,
+    query: Query,
     ids: Vec<String>,
     state: Option<State>,
     standing: Option<Standing>,
     fields: Option<Vec<Field>>,
     limit: usize,
     cursor: Option<Cursor>,
+}
+
+/// The namespaces to look in.
+enum Place {
+    /// All but those that are nobody's.
+    Everywhere,
+    /// These, in order.
+    In(Vec<Arc<str>>),
+}
+
+/// What may be on a page, and more: it lies where it was found.
+struct Found {
+    /// What is left in the namespace in which the last page ended.
+    rest: Option<Discovery>,
+    further: Discovery,
+    /// What was asked for by id.
+    named: Vec<Arc<Slot>>,
 }
 
 /// Where a page ended: the last instance's namespace and place in it.
@@ -71,8 +90,8 @@ struct Cursor {
 }
 
 /// One page of what was found.
-struct Page {
-    slots: Vec<Arc<Slot>>,
+struct Page<'a> {
+    slots: Vec<&'a Arc<Slot>>,
     next: Option<Cursor>,
     revision: Revision,
 }
@@ -170,12 +189,17 @@ impl Wanted {
 
     /// Checks everything, also that the caller may read where it looks.
     pub(super) fn check(mut self, registry: &Registry, caller: &Caller) -> Result<Lookup, Problem> {
-        let namespaces = readable(registry, caller, &self.namespace.0)?;
+        let place = Place::of(registry, caller, &self.namespace.0)?;
         let state = self.state.as_deref().map(str::parse::<State>).transpose()?;
         let standing = self.standing()?;
         let mut query = self.conditions();
         if standing != Some(Standing::Live) || state.is_some_and(|state| state != State::Running) {
             query = query.including_stale();
+        }
+        if let Place::In(names) = &place
+            && let [only] = names.as_slice()
+        {
+            query = query.in_namespace(&**only);
         }
         let limit = self.limit.unwrap_or(PAGE_INSTANCES_DEFAULT);
         if !(1..=PAGE_INSTANCES_MAX).contains(&limit) {
@@ -183,7 +207,7 @@ impl Wanted {
             return Err(Problem::malformed("invalid-parameter", detail));
         }
         Ok(Lookup {
-            namespaces,
+            place,
             query,
             ids: self.id.0,
             state,
@@ -196,9 +220,9 @@ impl Wanted {
 }
 
 /// How many of these fit on one page by their size, and at least one.
-fn few_enough(slots: &[Arc<Slot>]) -> usize {
+fn few_enough(slots: &[&Arc<Slot>]) -> usize {
     let mut bytes = 0;
-    let is_within = |slot: &&Arc<Slot>| {
+    let is_within = |slot: &&&Arc<Slot>| {
         let within = bytes < PAGE_BYTES_MAX;
         bytes += slot.record().declared.document.as_deref().map_or(0, str::len);
         within
@@ -258,21 +282,23 @@ impl Lookup {
     /// One page of what is there now, or 304 if the caller has it already: for methods that have
     /// such an answer (RFC 9110, 13.1.2).
     pub(super) fn answer(&self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
-        let page = self.page(registry);
+        let (revision, found) = self.find(registry);
+        let page = self.page(revision, &found);
         let etag = page.etag(self.fields.as_deref());
         if has_already(headers, &etag) {
-            return with_etag(body::empty(StatusCode::NOT_MODIFIED), &etag);
+            return with_etag(body::empty(StatusCode::NOT_MODIFIED), etag);
         }
-        with_etag(self.rendered(registry, &page), &etag)
+        with_etag(self.rendered(registry, &page), etag)
     }
 
     /// One page of what is there now.
     pub(super) fn answer_always(&self, registry: &Registry) -> Response<Body> {
-        self.rendered(registry, &self.page(registry))
+        let (revision, found) = self.find(registry);
+        self.rendered(registry, &self.page(revision, &found))
     }
 
-    fn rendered(&self, registry: &Registry, page: &Page) -> Response<Body> {
-        let mut writer = Writer::new(registry);
+    fn rendered(&self, registry: &Registry, page: &Page<'_>) -> Response<Body> {
+        let writer = Writer::new(registry);
         let mut text = String::with_capacity(512 + 512 * page.slots.len());
         text.push_str("{\"instances\":[");
         for (place, slot) in page.slots.iter().enumerate() {
@@ -296,29 +322,36 @@ impl Lookup {
         body::json(StatusCode::OK, text)
     }
 
-    fn page(&self, registry: &Registry) -> Page {
+    /// What is there from the cursor on, as of a revision at least.
+    fn find(&self, registry: &Registry) -> (Revision, Found) {
         // Before the records are read: a watcher that goes on from here misses nothing.
         let revision = registry.revision();
-        let mut slots: Vec<Arc<Slot>> = Vec::new();
-        let start = self.cursor.as_ref().map_or("", |cursor| &cursor.namespace);
-        for namespace in self.namespaces.iter().filter(|name| &***name >= start) {
-            let cursor = self.cursor.as_ref().filter(|cursor| *cursor.namespace == **namespace);
-            let after = cursor.map(|cursor| cursor.created);
-            // One more than the page holds tells that there is another page.
-            let room = self.limit + 1 - slots.len();
-            if room == 0 {
-                break;
-            }
-            if self.ids.is_empty() {
-                let query = self.query.clone().in_namespace(&**namespace);
-                let found = registry.discover(&query);
-                let rest = found.iter_after(after);
-                let rest = rest.filter(|slot| self.admits(slot, found.now()));
-                slots.extend(rest.take(room).map(Arc::clone));
-            } else {
-                slots.extend(self.named(registry, namespace, after).into_iter().take(room));
-            }
+        let start = self.cursor.as_ref().map(|cursor| &*cursor.namespace);
+        let is_further = |name: &str| start.is_none_or(|start| name > start);
+        let is_first = |name: &str| start == Some(name);
+        if self.ids.is_empty() {
+            let search = |admits: &dyn Fn(&str) -> bool| {
+                registry.discover_where(&self.query, |name| admits(name) && self.place.holds(name))
+            };
+            let rest = start.map(|_| search(&is_first));
+            return (revision, Found { rest, further: search(&is_further), named: Vec::new() });
         }
+        let names = self.place.names(registry).into_iter();
+        let names = names.filter(|name| is_first(name) || is_further(name));
+        let named = names.flat_map(|name| {
+            let cursor = self.cursor.as_ref().filter(|cursor| *cursor.namespace == *name);
+            self.named(registry, &name, cursor.map(|cursor| cursor.created))
+        });
+        let (rest, further) = (None, registry.discover_where(&self.query, |_| false));
+        (revision, Found { rest, further, named: named.collect() })
+    }
+
+    fn page<'a>(&self, revision: Revision, found: &'a Found) -> Page<'a> {
+        let after = self.cursor.as_ref().map(|cursor| cursor.created);
+        let rest = found.rest.iter().flat_map(|rest| rest.iter_after(after));
+        let all = rest.chain(&found.further).filter(|slot| self.admits(slot, found.further.now()));
+        // One more than the page holds tells that there is another page.
+        let mut slots: Vec<_> = all.chain(&found.named).take(self.limit + 1).collect();
         let fits = slots.len().min(self.limit).min(few_enough(&slots));
         let more = slots.len() > fits;
         slots.truncate(fits);
@@ -358,6 +391,32 @@ impl Lookup {
     }
 }
 
+// === impl Place ===
+
+impl Place {
+    /// The namespaces that are meant and may be read: all of those named, or else all there are.
+    fn of(registry: &Registry, caller: &Caller, named: &[String]) -> Result<Self, Problem> {
+        if named.is_empty() && caller.demand_everywhere(Scope::Read).is_ok() {
+            return Ok(Self::Everywhere);
+        }
+        readable(registry, caller, named).map(Self::In)
+    }
+
+    fn holds(&self, namespace: &str) -> bool {
+        match self {
+            Self::Everywhere => !is_hidden(namespace),
+            Self::In(names) => names.binary_search_by(|name| (**name).cmp(namespace)).is_ok(),
+        }
+    }
+
+    /// Those of them that there are, in order.
+    fn names(&self, registry: &Registry) -> Vec<Arc<str>> {
+        let mut names = registry.namespaces();
+        names.retain(|name| self.holds(name));
+        names
+    }
+}
+
 // === impl Cursor ===
 
 impl Cursor {
@@ -381,18 +440,20 @@ impl Cursor {
 
 // === impl Page ===
 
-impl Page {
+impl Page<'_> {
     /// Stands for which instances these are and what they declare. Weak, since `last_seen` and
     /// `expires_at` move without it.
     fn etag(&self, fields: Option<&[Field]>) -> String {
-        let mut hasher = DefaultHasher::new();
+        // Fixed, so that who has a page is told so by another server, too, and after a restart.
+        let mut hasher = FixedState::with_seed(0).build_hasher();
         for slot in &self.slots {
             let record = slot.record();
-            (record.created.0, record.modified.0).hash(&mut hasher);
+            hasher.write_u64(record.created.0);
+            hasher.write_u64(record.modified.0);
         }
-        self.next.is_some().hash(&mut hasher);
+        hasher.write_u8(self.next.is_some().into());
         for field in fields.unwrap_or_default() {
-            (*field as u8).hash(&mut hasher);
+            hasher.write_u8(*field as u8);
         }
         format!("W/\"{:016x}\"", hasher.finish())
     }
@@ -416,8 +477,8 @@ pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// The answer with its validator.
-pub(super) fn with_etag(mut answer: Response<Body>, etag: &str) -> Response<Body> {
-    if let Ok(value) = HeaderValue::from_str(etag) {
+pub(super) fn with_etag(mut answer: Response<Body>, etag: String) -> Response<Body> {
+    if let Ok(value) = HeaderValue::try_from(etag) {
         answer.headers_mut().insert(ETAG, value);
     }
     answer

@@ -140,7 +140,7 @@ fn get(app: &App, call: &Call<'_>, namespace: &str, id: &str) -> Answer {
     let slot = app.registry.get(namespace, id).ok_or(Error::NotFound)?;
     let etag = etag(&slot);
     if has_already(&call.head.headers, &etag) {
-        return Ok(with_etag(body::empty(StatusCode::NOT_MODIFIED), &etag));
+        return Ok(with_etag(body::empty(StatusCode::NOT_MODIFIED), etag));
     }
     Ok(instance(&app.registry, &slot, StatusCode::OK))
 }
@@ -351,7 +351,7 @@ pub(super) fn key(namespace: &str, id: &str) -> Result<Key, Problem> {
 fn instance(registry: &Registry, slot: &Slot, status: StatusCode) -> Response<Body> {
     let mut text = String::with_capacity(512);
     Writer::new(registry).push(&mut text, slot);
-    with_etag(body::json(status, Bytes::from(text)), &etag(slot))
+    with_etag(body::json(status, Bytes::from(text)), etag(slot))
 }
 
 /// What is escaped in a segment: all but the unreserved characters (RFC 3986, 2.3).

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::Rendered;
 use crate::json::push_string;
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 /// One field of an instance, in the order in which they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,6 @@ pub(super) struct Writer<'a> {
     registry: &'a Registry,
     now: Tick,
     wall: Timestamp,
-    times: Timestamps,
 }
 
 // === impl Field ===
@@ -86,24 +85,38 @@ impl<'a> Writer<'a> {
     /// As of now.
     pub(super) fn new(registry: &'a Registry) -> Self {
         let (now, wall) = (registry.now(), registry.wall());
-        Self { registry, now, wall, times: Timestamps::default() }
+        Self { registry, now, wall }
     }
 
     /// One instance, whole.
-    pub(super) fn push(&mut self, text: &mut String, slot: &Slot) {
+    pub(super) fn push(&self, text: &mut String, slot: &Slot) {
         match slot.memo().get_or_init(Rendered::default) {
             Some(rendered) => text.push_str(rendered.native.get_or_init(|| self.head(slot))),
             // An embedder keeps something else there.
             None => text.push_str(&self.head(slot)),
         }
-        for field in [Field::LastSeen, Field::ExpiresAt, Field::Standing] {
-            self.push_member(text, slot, field);
+        self.push_moving(text, slot);
+    }
+
+    /// The last three fields, and the end.
+    fn push_moving(&self, text: &mut String, slot: &Slot) {
+        let lease = slot.lease();
+        text.push_str(r#","last_seen":""#);
+        push_timestamp(text, slot.last_seen());
+        match self.expires_at(lease) {
+            Some(at) => {
+                text.push_str(r#"","expires_at":""#);
+                push_timestamp(text, at);
+                text.push_str(r#"","standing":""#);
+            }
+            None => text.push_str(r#"","expires_at":null,"standing":""#),
         }
-        text.push('}');
+        text.push_str(standing(lease.standing(self.now)));
+        text.push_str(r#""}"#);
     }
 
     /// Some fields of one instance, in the usual order.
-    pub(super) fn push_fields(&mut self, text: &mut String, slot: &Slot, fields: &[Field]) {
+    pub(super) fn push_fields(&self, text: &mut String, slot: &Slot, fields: &[Field]) {
         text.push('{');
         let start = text.len();
         for field in fields {
@@ -117,7 +130,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Everything before what moves.
-    fn head(&mut self, slot: &Slot) -> Box<str> {
+    fn head(&self, slot: &Slot) -> Box<str> {
         let still = Field::ALL.iter().map(|(_, field)| *field).filter(|field| !field.is_moving());
         let mut text = String::with_capacity(384);
         self.push_fields(&mut text, slot, &still.collect::<Vec<_>>());
@@ -126,7 +139,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `,"name":value`; nothing for a field that the instance does not have.
-    fn push_member(&mut self, text: &mut String, slot: &Slot, field: Field) {
+    fn push_member(&self, text: &mut String, slot: &Slot, field: Field) {
         let record = slot.record();
         let declared = &record.declared;
         if field == Field::Metadata && declared.document.is_none() {
@@ -178,12 +191,12 @@ impl<'a> Writer<'a> {
     }
 
     /// A time in quotes, or null.
-    pub(super) fn push_time(&mut self, text: &mut String, at: Option<Timestamp>) {
+    pub(super) fn push_time(&self, text: &mut String, at: Option<Timestamp>) {
         match at {
             None => text.push_str("null"),
             Some(at) => {
                 text.push('"');
-                self.times.push(text, at);
+                push_timestamp(text, at);
                 text.push('"');
             }
         }
@@ -206,7 +219,11 @@ pub(super) fn standing(standing: Standing) -> &'static str {
 
 /// The validator of an instance: its revision. `last_seen` moves without it.
 pub(super) fn etag(slot: &Slot) -> String {
-    format!("\"{}\"", slot.record().modified.0)
+    let mut etag = String::with_capacity(24);
+    etag.push('"');
+    push_number(&mut etag, slot.record().modified.0);
+    etag.push('"');
+    etag
 }
 
 /// An object of members whose values are JSON already.

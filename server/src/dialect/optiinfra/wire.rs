@@ -18,7 +18,7 @@ use crate::body::{self, Body};
 use crate::dialect::Rendered;
 use crate::json::push_string;
 use crate::pieces::{self, Found};
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 /// The type of every answer that is JSON.
 const JSON: &str = "application/json; charset=utf-8";
@@ -85,25 +85,24 @@ pub(super) fn moved(method: &Method, place: &str) -> Response<Body> {
 /// One agent.
 pub(super) fn agent(slot: &Slot, now: Tick) -> String {
     let mut text = String::new();
-    push_agent(&mut text, slot, now, &mut Timestamps::default());
+    push_agent(&mut text, slot, now);
     text
 }
 
 /// `{"agents":[…],"count":n}`, of what was found.
 pub(super) fn all(found: Discovery) -> Response<Body> {
-    let (now, mut times) = (found.now(), Timestamps::default());
+    let now = found.now();
     pieces::list(
         JSON,
         AGENTS,
         Found::from(found),
-        move |text, slot| push_agent(text, slot, now, &mut times),
+        move |text, slot| push_agent(text, slot, now),
         |text, count| write!(text, r#"],"count":{count}}}"#).expect("a string takes text"),
     )
 }
 
 /// The same of those that are left of it.
 pub(super) fn list<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>, now: Tick) -> String {
-    let mut times = Timestamps::default();
     let mut text = String::with_capacity(4_096);
     text.push_str(AGENTS);
     let mut count = 0_usize;
@@ -111,7 +110,7 @@ pub(super) fn list<'a>(slots: impl Iterator<Item = &'a Arc<Slot>>, now: Tick) ->
         if count > 0 {
             text.push(',');
         }
-        push_agent(&mut text, slot, now, &mut times);
+        push_agent(&mut text, slot, now);
         count += 1;
     }
     write!(text, r#"],"count":{count}}}"#).expect("a string takes text");
@@ -124,7 +123,7 @@ pub(super) fn choice(slots: &[&Arc<Slot>], chosen: Option<&Slot>, now: Tick) -> 
     text.pop();
     text.push_str(r#","agent":"#);
     match chosen {
-        Some(slot) => push_agent(&mut text, slot, now, &mut Timestamps::default()),
+        Some(slot) => push_agent(&mut text, slot, now),
         None => text.push_str("null"),
     }
     text.push('}');
@@ -213,22 +212,22 @@ fn object(fields: &[(&str, &str)]) -> String {
 
 fn time(at: Timestamp) -> String {
     let mut text = String::from('"');
-    push_time(&mut text, at, &mut Timestamps::default());
+    push_time(&mut text, at);
     text.push('"');
     text
 }
 
 /// Appends a time without the zeros at the end of its fraction, nor the point if nothing is left.
-fn push_time(text: &mut String, at: Timestamp, times: &mut Timestamps) {
-    times.push(text, at);
+fn push_time(text: &mut String, at: Timestamp) {
+    push_timestamp(text, at);
     text.truncate(text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.').len());
     text.push('Z');
 }
 
 // === Rendering ===
 
-fn push_agent(text: &mut String, slot: &Slot, now: Tick, times: &mut Timestamps) {
-    with_rendering(slot, |agent| agent.push(text, slot, now, times));
+fn push_agent(text: &mut String, slot: &Slot, now: Tick) {
+    with_rendering(slot, |agent| agent.push(text, slot, now));
 }
 
 fn with_rendering<T>(slot: &Slot, look: impl FnOnce(&Rendering) -> T) -> T {
@@ -286,11 +285,11 @@ impl Rendering {
         if is_unreachable(slot, now) { UNREACHABLE } else { &self.text[self.status.clone()] }
     }
 
-    fn push(&self, text: &mut String, slot: &Slot, now: Tick, times: &mut Timestamps) {
+    fn push(&self, text: &mut String, slot: &Slot, now: Tick) {
         text.push_str(&self.text[..self.status.start]);
         text.push_str(self.status(slot, now));
         text.push_str(&self.text[self.status.end..self.last_seen]);
-        push_time(text, slot.last_seen(), times);
+        push_time(text, slot.last_seen());
         text.push_str(&self.text[self.last_seen..]);
     }
 }

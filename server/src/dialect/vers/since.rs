@@ -7,7 +7,7 @@ use serde::Deserialize;
 use ulid::ULID_LEN;
 
 use super::wire;
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 /// From where on a list is wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn time(text: &str) -> Option<String> {
             day.and_hms_opt(0, 0, 0)
         })?;
     let mut written = String::new();
-    Timestamps::default().push(&mut written, Timestamp(at.and_utc().timestamp_millis()));
+    push_timestamp(&mut written, Timestamp(at.and_utc().timestamp_millis()));
     Some(written)
 }
 

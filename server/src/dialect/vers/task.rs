@@ -9,7 +9,7 @@ use super::convert::{fits, optional, required, tags_fit};
 use crate::collection::Moment;
 use crate::json::{Json, display};
 use crate::limits::TASK_ITEMS_MAX;
-use crate::timestamp::Timestamps;
+use crate::timestamp::push_timestamp;
 
 const STATUSES: [&str; 5] = ["open", "in_progress", "in_review", "blocked", "done"];
 const NOTE_TYPES: [&str; 4] = ["finding", "blocker", "question", "update"];
@@ -237,7 +237,7 @@ fn has_room(what: &str, count: usize) -> Result<(), String> {
 
 fn written(at: Timestamp) -> String {
     let mut text = String::new();
-    Timestamps::default().push(&mut text, at);
+    push_timestamp(&mut text, at);
     text
 }
 

@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::dialect::Rendered;
 use crate::json::{Json, push_string};
 use crate::pieces::{self, Slots};
-use crate::timestamp::{TIMESTAMP_BYTES, Timestamps};
+use crate::timestamp::{TIMESTAMP_BYTES, push_timestamp};
 
 /// What follows the last field's value.
 const END: &str = "\"}";
@@ -23,18 +23,17 @@ const END: &str = "\"}";
 /// One entry.
 pub(super) fn entry(slot: &Slot) -> String {
     let mut text = String::new();
-    push_entry(&mut text, slot, &mut Timestamps::default());
+    push_entry(&mut text, slot);
     text
 }
 
 /// `{"vms":[…],"count":n}`.
 pub(super) fn list(slots: impl Slots) -> Response<Body> {
-    let mut times = Timestamps::default();
     pieces::list(
         "application/json",
         r#"{"vms":["#,
         slots,
-        move |text, slot| push_entry(text, slot, &mut times),
+        |text, slot| push_entry(text, slot),
         |text, count| write!(text, r#"],"count":{count}}}"#).expect("a string takes text"),
     )
 }
@@ -44,7 +43,7 @@ pub(super) fn heard(slot: &Slot) -> String {
     let mut text = String::from(r#"{"id":"#);
     push_string(&mut text, slot.record().key.id());
     text.push_str(r#","lastSeen":""#);
-    Timestamps::default().push(&mut text, slot.last_seen());
+    push_timestamp(&mut text, slot.last_seen());
     text.push_str(END);
     text
 }
@@ -63,7 +62,7 @@ pub(super) fn stamped(id: Ulid, before: &str, at: Timestamp, after: &str) -> Box
     let length = ULID_LEN + before.len() + TIMESTAMP_BYTES + after.len() + 32;
     let mut text = String::with_capacity(length);
     write!(text, r#"{{"id":"{id}"{before},"timestamp":""#).expect("a string takes text");
-    Timestamps::default().push(&mut text, at);
+    push_timestamp(&mut text, at);
     text.push('"');
     text.push_str(after);
     text.push('}');
@@ -124,19 +123,19 @@ fn push_array<'a>(text: &mut String, slots: impl Iterator<Item = &'a Arc<Slot>>)
     count
 }
 
-fn push_entry(text: &mut String, slot: &Slot, times: &mut Timestamps) {
+fn push_entry(text: &mut String, slot: &Slot) {
     let ready = slot.memo().get_or_init(Rendered::default);
     match ready {
-        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), slot, times),
+        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), slot),
         // An embedder keeps something else there.
-        None => push(text, &head(slot), slot, times),
+        None => push(text, &head(slot), slot),
     }
 }
 
-fn push(text: &mut String, head: &str, slot: &Slot, times: &mut Timestamps) {
+fn push(text: &mut String, head: &str, slot: &Slot) {
     text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
     text.push_str(head);
-    times.push(text, slot.last_seen());
+    push_timestamp(text, slot.last_seen());
     text.push_str(END);
 }
 
@@ -166,7 +165,7 @@ fn head(slot: &Slot) -> Box<str> {
     text.push_str(r#","registeredBy":"#);
     push_string(&mut text, &declared.registered_by);
     text.push_str(r#","registeredAt":""#);
-    Timestamps::default().push(&mut text, record.registered_at);
+    push_timestamp(&mut text, record.registered_at);
     text.push_str(r#"","lastSeen":""#);
     text.into_boxed_str()
 }
