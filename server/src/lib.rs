@@ -33,6 +33,7 @@ mod access_log;
 mod admin;
 pub mod app;
 pub mod auth;
+mod blocks;
 pub mod body;
 mod call;
 mod collection;

@@ -101,6 +101,17 @@ pub const FAULTS_MAX: usize = 100;
 /// and few enough that a piece is still in the processor's cache when it is copied there.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
+/// Records of a list whose text is kept together, and of the shortest list that is kept: few enough
+/// that one beat is soon written over, and enough that there are not many blocks.
+pub const BLOCK_RECORDS: usize = 64;
+
+/// Records of the longest list that is kept: of a longer one nobody waits for the whole.
+pub const KEPT_LIST_RECORDS_MAX: usize = 10_000;
+
+/// Bytes of all lists that are kept, and of what they keep: some five of the longest. Beyond, they
+/// are forgotten together and kept anew as they are asked for.
+pub const KEPT_LISTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Snapshots sent at one time. Each holds what changes while it is sent, and a thread.
 pub const SNAPSHOT_STREAMS_MAX: usize = 2;
 

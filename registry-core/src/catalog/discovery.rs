@@ -70,6 +70,19 @@ impl Discovery {
         self.now
     }
 
+    /// Whether it holds the very same records as `before`, and that can be said without a look at
+    /// any.
+    #[must_use]
+    pub fn is_still(&self, before: &Self) -> bool {
+        let is_one_view =
+            |found: &Self| found.further.is_empty() && !found.check && found.filter.is_none();
+        let same = self.view.as_ref().zip(before.view.as_ref());
+        same.is_some_and(|(now, then)| Arc::ptr_eq(now, then))
+            && self.scope == before.scope
+            && is_one_view(self)
+            && is_one_view(before)
+    }
+
     /// How many records there are.
     #[must_use]
     pub fn len(&self) -> usize {

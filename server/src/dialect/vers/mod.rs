@@ -21,6 +21,7 @@ use registry_core::{OnConflict, OnExpiry, Query, Registry, Rules, Ttl};
 use ulid::Ulid;
 
 pub(super) use self::routes::answer;
+use crate::blocks::Blocks;
 use crate::collection::Collection;
 use crate::journal::Journal;
 use crate::limits::FEED_EVENTS_MAX;
@@ -55,6 +56,8 @@ pub(crate) struct Rooms {
     feed: Journal,
     commits: Journal,
     board: Collection,
+    /// Lists by role that were told before.
+    roles: Blocks,
 }
 
 // === impl Rooms ===
@@ -75,6 +78,7 @@ impl Rooms {
             feed: journal(FEED, Some(FEED_EVENTS_MAX)),
             commits: journal(COMMITS, None),
             board: Collection::new(registry.clone(), Arc::clone(&sequence), BOARD),
+            roles: wire::blocks(),
         }
     }
 }

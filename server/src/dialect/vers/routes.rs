@@ -89,7 +89,8 @@ fn list(app: &App, call: &Call<'_>) -> Response<Body> {
 
 fn discover(app: &App, role: &str) -> Response<Body> {
     let query = Query::role(role).in_namespace(NAMESPACE);
-    wire::list(Found::from(app.registry.discover(&query)))
+    let found = app.registry.discover(&query);
+    app.rooms.roles.list(role, &found).unwrap_or_else(|| wire::list(Found::from(found)))
 }
 
 fn get(app: &App, id: &str) -> Answer {

@@ -11,6 +11,7 @@ use registry_core::{Record, Slot, State, Timestamp};
 use ulid::{ULID_LEN, Ulid};
 
 use super::convert::Document;
+use crate::blocks::{Blocks, Style};
 use crate::body::Body;
 use crate::dialect::Rendered;
 use crate::json::{Json, push_string};
@@ -20,10 +21,13 @@ use crate::timestamp::{TIMESTAMP_BYTES, push_timestamp};
 /// What follows the last field's value.
 const END: &str = "\"}";
 
+/// What stands before the entries of a list.
+const HEAD: &str = r#"{"vms":["#;
+
 /// One entry.
 pub(super) fn entry(slot: &Slot) -> String {
     let mut text = String::new();
-    push_entry(&mut text, slot);
+    push_entry(&mut text, slot, slot.last_seen());
     text
 }
 
@@ -31,11 +35,17 @@ pub(super) fn entry(slot: &Slot) -> String {
 pub(super) fn list(slots: impl Slots) -> Response<Body> {
     pieces::list(
         "application/json",
-        r#"{"vms":["#,
+        HEAD,
         slots,
-        |text, slot| push_entry(text, slot),
-        |text, count| write!(text, r#"],"count":{count}}}"#).expect("a string takes text"),
+        |text, slot| push_entry(text, slot, slot.last_seen()),
+        push_tail,
     )
+}
+
+/// The same list where it is kept.
+pub(super) fn blocks() -> Blocks {
+    let kind = "application/json";
+    Blocks::new(Style { kind, head: HEAD, push: push_entry, behind: END.len(), tail: push_tail })
 }
 
 /// The answer to a heartbeat.
@@ -123,19 +133,24 @@ fn push_array<'a>(text: &mut String, slots: impl Iterator<Item = &'a Arc<Slot>>)
     count
 }
 
-fn push_entry(text: &mut String, slot: &Slot) {
+/// What stands behind so many entries.
+fn push_tail(text: &mut String, count: usize) {
+    write!(text, r#"],"count":{count}}}"#).expect("a string takes text");
+}
+
+fn push_entry(text: &mut String, slot: &Slot, seen: Timestamp) {
     let ready = slot.memo().get_or_init(Rendered::default);
     match ready {
-        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), slot),
+        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), seen),
         // An embedder keeps something else there.
-        None => push(text, &head(slot), slot),
+        None => push(text, &head(slot), seen),
     }
 }
 
-fn push(text: &mut String, head: &str, slot: &Slot) {
+fn push(text: &mut String, head: &str, seen: Timestamp) {
     text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
     text.push_str(head);
-    push_timestamp(text, slot.last_seen());
+    push_timestamp(text, seen);
     text.push_str(END);
 }
 
