@@ -15,11 +15,14 @@ const YEAR_10000_MS: i64 = 253_402_300_800_000;
 /// A minute's text, `2026-01-31T23:59:`.
 type Start = [u8; TIMESTAMP_BYTES - "59.123Z".len()];
 
+/// A prime, so that minutes a lease apart, mostly of so many minutes or hours, have two places.
+const LATELY_MAX: usize = 17;
+
 thread_local! {
-    /// Minutes that were written lately, each in the place that its last bits say: only the
+    /// Minutes that were written lately, each in a place of its remainder: only the
     /// calendar is work, and what is written together is mostly of few minutes.
-    static LATELY: [Cell<(i64, Start)>; 16] =
-        const { [const { Cell::new((i64::MIN, [0; _])) }; 16] };
+    static LATELY: [Cell<(i64, Start)>; LATELY_MAX] =
+        const { [const { Cell::new((i64::MIN, [0; _])) }; LATELY_MAX] };
 }
 
 /// Appends one timestamp.
@@ -33,11 +36,14 @@ pub(crate) fn timestamp(at: Timestamp) -> [u8; TIMESTAMP_BYTES] {
     let ms = at.0.clamp(YEAR_0_MS, YEAR_10000_MS - 1);
     let (minute, ms) = (ms.div_euclid(MINUTE_MS), ms.rem_euclid(MINUTE_MS) as u32);
     let start = LATELY.with(|lately| {
-        let place = &lately[(minute & 15) as usize];
-        if place.get().0 != minute {
-            place.set((minute, start_of(minute)));
+        let place = &lately[minute.rem_euclid(LATELY_MAX as i64) as usize];
+        let (known, start) = place.get();
+        if known == minute {
+            return start;
         }
-        place.get().1
+        let start = start_of(minute);
+        place.set((minute, start));
+        start
     });
     let mut whole = *b"2026-01-31T23:59:59.123Z";
     whole[..start.len()].copy_from_slice(&start);

@@ -219,6 +219,9 @@ impl Wanted {
     }
 }
 
+/// Most pages are shorter: so many records have room from the start.
+const PAGE_LENGTH_USUAL: usize = 16;
+
 /// How many of these fit on one page by their size, and at least one.
 fn few_enough(slots: &[&Arc<Slot>]) -> usize {
     let mut bytes = 0;
@@ -351,7 +354,8 @@ impl Lookup {
         let rest = found.rest.iter().flat_map(|rest| rest.iter_after(after));
         let all = rest.chain(&found.further).filter(|slot| self.admits(slot, found.further.now()));
         // One more than the page holds tells that there is another page.
-        let mut slots: Vec<_> = all.chain(&found.named).take(self.limit + 1).collect();
+        let mut slots = Vec::with_capacity(PAGE_LENGTH_USUAL);
+        slots.extend(all.chain(&found.named).take(self.limit + 1));
         let fits = slots.len().min(self.limit).min(few_enough(&slots));
         let more = slots.len() > fits;
         slots.truncate(fits);
