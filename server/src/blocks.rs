@@ -5,20 +5,14 @@
 //! somebody beat is written over in a copy, and one whose members changed is made anew.
 
 use std::collections::HashMap;
-use std::io;
 use std::mem::size_of;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either};
-use hyper::Response;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 use registry_core::{Discovery, Slot, Timestamp};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::limits::{BLOCK_RECORDS, KEPT_LIST_RECORDS_MAX, KEPT_LISTS_BYTES_MAX};
 use crate::timestamp::{TIMESTAMP_BYTES, timestamp};
 
@@ -63,12 +57,6 @@ struct Member {
     slot: Arc<Slot>,
     /// Where its text ends.
     end: usize,
-}
-
-/// A body of several parts whose length is known.
-struct Parts {
-    parts: std::vec::IntoIter<Bytes>,
-    left: u64,
 }
 
 // === impl Blocks ===
@@ -199,11 +187,7 @@ impl Blocks {
         let mut tail = String::new();
         (self.style.tail)(&mut tail, blocks.iter().map(|block| block.members.len()).sum());
         parts.push(tail.into());
-        let left = parts.iter().map(|part| part.len() as u64).sum();
-        let parts = Parts { parts: parts.into_iter(), left };
-        let mut answer = Response::new(Either::Right(parts.boxed_unsync()));
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.style.kind));
-        answer
+        body::full(StatusCode::OK, self.style.kind, parts.into())
     }
 }
 
@@ -235,30 +219,6 @@ impl List {
                 + block.members.len() * (size_of::<Member>() + size_of::<Timestamp>())
         };
         self.blocks.iter().map(each).sum()
-    }
-}
-
-// === impl Parts ===
-
-impl HttpBody for Parts {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let part = self.parts.next();
-        self.left -= part.as_ref().map_or(0, |part| part.len() as u64);
-        Poll::Ready(part.map(|part| Ok(Frame::data(part))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use proptest::prelude::*;
 use registry_core::testkit::ManualClock;
 use registry_core::{Claim, Declared, Guard, Key, Query, Registry, Term, Ttl};

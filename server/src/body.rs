@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 
 use crate::json;
 use crate::limits::{BODY_DISCARD_BYTES_MAX, Limits};
+use crate::parts::Parts;
 
 /// The body of an answer: bytes at hand, which are not boxed, or a stream.
-pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, io::Error>>;
+pub type Body = Either<Full<Parts>, UnsyncBoxBody<Parts, io::Error>>;
 
 /// Why a request's body was not read; each dialect words its own answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +99,7 @@ async fn discard<B: hyper::body::Body<Data = Bytes>>(mut body: Pin<&mut B>, at_l
 
 /// An answer of JSON text at hand.
 pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    full(status, HeaderValue::from_static("application/json"), text.into())
+    full(status, "application/json", text.into().into())
 }
 
 /// An answer that is its status.
@@ -123,7 +124,7 @@ pub(crate) fn text(
     kind: &'static str,
     text: impl Into<Bytes>,
 ) -> Response<Body> {
-    full(status, HeaderValue::from_static(kind), text.into())
+    full(status, kind, text.into().into())
 }
 
 /// An answer that goes on until nothing more is put into its place, or an error is.
@@ -146,24 +147,26 @@ pub(crate) fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "text/plain; charset=UTF-8", "404 Not Found")
 }
 
-fn full(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> Response<Body> {
-    let mut answer = Response::new(Either::Left(Full::new(bytes)));
+/// An answer of parts at hand.
+pub(crate) fn full(status: StatusCode, kind: &'static str, parts: Parts) -> Response<Body> {
+    let mut answer = Response::new(Either::Left(Full::new(parts)));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
 }
 
 // === impl Pieces ===
 
 impl hyper::body::Body for Pieces {
-    type Data = Bytes;
+    type Data = Parts;
     type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.waiting.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    ) -> Poll<Option<io::Result<Frame<Parts>>>> {
+        let piece = self.waiting.poll_recv(context);
+        piece.map(|piece| piece.map(|piece| piece.map(|bytes| Frame::data(bytes.into()))))
     }
 }
 

@@ -41,6 +41,7 @@ pub mod dialect;
 mod document;
 mod journal;
 mod json;
+pub mod parts;
 mod path;
 mod pieces;
 mod query;

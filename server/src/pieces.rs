@@ -17,6 +17,7 @@ use registry_core::{Discovery, Revision, Slot};
 
 use crate::body::{self, Body};
 use crate::limits::PIECE_BYTES;
+use crate::parts::Parts;
 
 /// Slots that are handed out in their order, some at a time.
 pub(crate) trait Slots: Send + Unpin + 'static {
@@ -125,13 +126,13 @@ where
     P: FnMut(&mut String, &Arc<Slot>) + Unpin,
     T: Fn(&mut String, usize) + Unpin,
 {
-    type Data = Bytes;
+    type Data = Parts;
     type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    ) -> Poll<Option<io::Result<Frame<Parts>>>> {
         let piece = match self.ready.take() {
             Some(piece) => piece,
             None if self.has_ended => return Poll::Ready(None),
@@ -142,7 +143,7 @@ where
                 text
             }
         };
-        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(piece).into()))))
     }
 }
 
