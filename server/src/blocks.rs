@@ -14,7 +14,7 @@ use registry_core::{Discovery, Slot, Timestamp};
 
 use crate::body::{self, Body};
 use crate::limits::{BLOCK_RECORDS, KEPT_LIST_RECORDS_MAX, KEPT_LISTS_BYTES_MAX};
-use crate::timestamp::{TIMESTAMP_BYTES, timestamp};
+use crate::timestamp::{TIMESTAMP_BYTES, push_timestamp};
 
 /// How a list is written.
 pub(crate) struct Style {
@@ -105,11 +105,14 @@ impl Blocks {
             return Arc::clone(block);
         };
         let (mut text, mut seen) = (block.text.to_vec(), block.seen.clone());
+        let mut written = String::with_capacity(TIMESTAMP_BYTES);
         for (member, seen) in block.members.iter().zip(&mut seen).skip(first) {
             let now = member.slot.last_seen();
             if now != *seen {
                 let end = member.end - self.style.behind;
-                text[end - TIMESTAMP_BYTES..end].copy_from_slice(&timestamp(now));
+                written.clear();
+                push_timestamp(&mut written, now);
+                text[end - TIMESTAMP_BYTES..end].copy_from_slice(written.as_bytes());
                 *seen = now;
             }
         }

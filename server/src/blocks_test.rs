@@ -9,7 +9,6 @@ use registry_core::testkit::ManualClock;
 use registry_core::{Claim, Declared, Guard, Key, Query, Registry, Term, Ttl};
 
 use super::*;
-use crate::timestamp::push_timestamp;
 
 const TTL: Ttl = Ttl::from_secs(60);
 
@@ -89,7 +88,7 @@ impl House {
             Step::Update(picks) => {
                 for id in self.ids(picks) {
                     let edit = |declared: &mut Declared| {
-                        declared.address.push('x');
+                        declared.address = format!("{}x", declared.address).into();
                         Ok(())
                     };
                     let _ = self.registry.update("n", &id, Guard::default(), edit).await;

@@ -1,6 +1,6 @@
 //! Instants as RFC 3339 text of a fixed width: `2026-01-31T23:59:59.123Z`.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use chrono::{DateTime, Datelike, Timelike};
 use registry_core::Timestamp;
@@ -12,74 +12,68 @@ const MINUTE_MS: i64 = 60_000;
 const YEAR_0_MS: i64 = -62_167_219_200_000;
 const YEAR_10000_MS: i64 = 253_402_300_800_000;
 
-/// A minute's text, `2026-01-31T23:59:`.
-type Start = [u8; TIMESTAMP_BYTES - "59.123Z".len()];
-
 /// A prime, so that minutes a lease apart, mostly of so many minutes or hours, have two places.
 const LATELY_MAX: usize = 17;
 
+/// `00.` to `59.`
+const SECONDS: &str = text(&numbers::<180>(2, b'.'));
+/// `000Z` to `999Z`
+const MILLIS: &str = text(&numbers::<4_000>(3, b'Z'));
+
 thread_local! {
-    /// Minutes that were written lately, each in a place of its remainder: only the
-    /// calendar is work, and what is written together is mostly of few minutes.
-    static LATELY: [Cell<(i64, Start)>; LATELY_MAX] =
-        const { [const { Cell::new((i64::MIN, [0; _])) }; LATELY_MAX] };
+    /// Minutes that were written lately and their texts, `2026-01-31T23:59:`, each in a place of
+    /// its remainder: only the calendar is work, and what is written together is mostly of few
+    /// minutes.
+    static LATELY: [RefCell<(i64, String)>; LATELY_MAX] =
+        const { [const { RefCell::new((i64::MIN, String::new())) }; LATELY_MAX] };
 }
 
-/// Appends one timestamp.
+/// Appends one timestamp. Instants before year 0 or after 9999 are written as the nearest one that
+/// has the fixed width.
 pub(crate) fn push_timestamp(text: &mut String, at: Timestamp) {
-    text.push_str(std::str::from_utf8(&timestamp(at)).expect("these are digits and signs"));
-}
-
-/// One timestamp. Instants before year 0 or after 9999 are written as the nearest one that has the
-/// fixed width.
-pub(crate) fn timestamp(at: Timestamp) -> [u8; TIMESTAMP_BYTES] {
     let ms = at.0.clamp(YEAR_0_MS, YEAR_10000_MS - 1);
-    let (minute, ms) = (ms.div_euclid(MINUTE_MS), ms.rem_euclid(MINUTE_MS) as u32);
-    let start = LATELY.with(|lately| {
-        let place = &lately[minute.rem_euclid(LATELY_MAX as i64) as usize];
-        let (known, start) = place.get();
-        if known == minute {
-            return start;
+    let (minute, ms) = (ms.div_euclid(MINUTE_MS), ms.rem_euclid(MINUTE_MS) as usize);
+    LATELY.with(|lately| {
+        let mut place = lately[minute.rem_euclid(LATELY_MAX as i64) as usize].borrow_mut();
+        if place.0 != minute {
+            *place = (minute, start_of(minute));
         }
-        let start = start_of(minute);
-        place.set((minute, start));
-        start
+        text.push_str(&place.1);
     });
-    let mut whole = *b"2026-01-31T23:59:59.123Z";
-    whole[..start.len()].copy_from_slice(&start);
-    let (seconds, ms) = (ms / 1_000, ms % 1_000);
-    whole[17..19].copy_from_slice(pair(seconds));
-    whole[20] = b'0' + (ms / 100) as u8;
-    whole[21..23].copy_from_slice(pair(ms % 100));
-    whole
+    let (second, ms) = (3 * (ms / 1_000), 4 * (ms % 1_000));
+    text.push_str(&SECONDS[second..second + 3]);
+    text.push_str(&MILLIS[ms..ms + 4]);
 }
 
 /// Everything up to the seconds.
-fn start_of(minute: i64) -> Start {
+fn start_of(minute: i64) -> String {
     let at = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
     let year = at.year().unsigned_abs(); // 0 to 9999
-    let mut start = *b"2026-01-31T23:59:";
-    for (place, number) in [
-        (0, year / 100),
-        (2, year % 100),
-        (5, at.month()),
-        (8, at.day()),
-        (11, at.hour()),
-        (14, at.minute()),
-    ] {
-        start[place..place + 2].copy_from_slice(pair(number));
-    }
-    start
+    let (month, day, hour, minute) = (at.month(), at.day(), at.hour(), at.minute());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:")
 }
 
-/// Two digits.
-fn pair(number: u32) -> &'static [u8] {
-    const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324\
-                                25262728293031323334353637383940414243444546474849\
-                                50515253545556575859606162636465666768697071727374\
-                                75767778798081828384858687888990919293949596979899";
-    let at = 2 * number as usize;
-    &PAIRS[at..at + 2]
+/// Numbers of so many digits, each with this behind it, from zero on for as long as there is room.
+const fn numbers<const BYTES: usize>(digits: usize, behind: u8) -> [u8; BYTES] {
+    let mut bytes = [behind; BYTES];
+    let mut at = 0;
+    while at < BYTES {
+        let (mut rest, mut place) = (at / (digits + 1), digits);
+        while place > 0 {
+            place -= 1;
+            bytes[at + place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        at += digits + 1;
+    }
+    bytes
+}
+
+const fn text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("digits and a sign are ASCII"), // when this file is compiled
+    }
 }
 
 #[cfg(test)]

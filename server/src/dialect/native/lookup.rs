@@ -94,6 +94,7 @@ struct Page<'a> {
     slots: Vec<&'a Arc<Slot>>,
     next: Option<Cursor>,
     revision: Revision,
+    now: Tick,
 }
 
 // === impl Wanted ===
@@ -301,7 +302,7 @@ impl Lookup {
     }
 
     fn rendered(&self, registry: &Registry, page: &Page<'_>) -> Response<Body> {
-        let writer = Writer::new(registry);
+        let writer = Writer::at(registry, page.now);
         let mut text = String::with_capacity(512 + 512 * page.slots.len());
         text.push_str("{\"instances\":[");
         for (place, slot) in page.slots.iter().enumerate() {
@@ -316,9 +317,10 @@ impl Lookup {
         text.push_str("],\"count\":");
         push_number(&mut text, page.slots.len() as u64);
         text.push_str(",\"next_cursor\":");
-        let next =
-            page.next.as_ref().map_or_else(|| "null".to_owned(), |next| quoted(&next.text()));
-        text.push_str(&next);
+        match &page.next {
+            None => text.push_str("null"),
+            Some(next) => text.push_str(&quoted(&next.text())),
+        }
         text.push_str(",\"revision\":");
         push_number(&mut text, page.revision.0);
         text.push('}');
@@ -360,7 +362,7 @@ impl Lookup {
         let more = slots.len() > fits;
         slots.truncate(fits);
         let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
-        Page { slots, next, revision }
+        Page { slots, next, revision, now: found.further.now() }
     }
 
     /// Those of the ids asked for that are in this namespace, in the order of creation.

@@ -1,8 +1,6 @@
 //! Instances as JSON. What only a change moves is rendered once per change; what time and
 //! heartbeats move stands last and is written at each read.
 
-use std::fmt::Write;
-
 use registry_core::{Lease, Registry, Slot, Standing, Tick, Timestamp};
 use serde_json::value::RawValue;
 
@@ -84,8 +82,12 @@ impl Field {
 impl<'a> Writer<'a> {
     /// As of now.
     pub(super) fn new(registry: &'a Registry) -> Self {
-        let (now, wall) = (registry.now(), registry.wall());
-        Self { registry, now, wall }
+        Self::at(registry, registry.now())
+    }
+
+    /// As of an instant just now.
+    pub(super) fn at(registry: &'a Registry, now: Tick) -> Self {
+        Self { registry, now, wall: registry.wall() }
     }
 
     /// One instance, whole.
@@ -250,7 +252,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// A number.
 pub(super) fn push_number(text: &mut String, number: u64) {
-    write!(text, "{number}").expect("a string takes text");
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// An array.
