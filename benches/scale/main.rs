@@ -25,6 +25,10 @@ use std::process::{Command, Stdio};
 use self::bare::Engine;
 use self::table::Row;
 
+/// That of the server: what a record takes depends on it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A directory of this build's own, on a disk rather than in memory.
 const WORKPLACE: &str = env!("CARGO_TARGET_TMPDIR");
 

@@ -12,15 +12,16 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
+use tower::{ServiceExt, service_fn};
 
 use crate::app::App;
 use crate::body::Body;
@@ -126,7 +127,7 @@ impl Protocols {
             .http1
             .clone()
             .timer(IdleTimer::default())
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         live(connection, pending(), phase).await;
     }
 
@@ -138,7 +139,7 @@ impl Protocols {
         phase: watch::Receiver<Phase>,
     ) {
         let begun = Arc::new(AtomicU64::new(0));
-        let service = translated(service, Arc::clone(&begun));
+        let service = TowerToHyperService::new(translated(service, Arc::clone(&begun)));
         let connection = self.http2.serve_connection(TokioIo::new(stream), service);
         live(connection, unused(&begun, app.limits.idle), phase).await;
     }
@@ -197,7 +198,7 @@ fn translated(service: impl Answering, begun: Arc<AtomicU64>) -> impl Answering 
     service_fn(move |request: Request<Incoming>| {
         begun.fetch_add(1, Ordering::Relaxed);
         let is_head = request.method() == Method::HEAD;
-        let answer = service.call(with_host(request));
+        let answer = service.clone().oneshot(with_host(request));
         async move {
             let Ok(answer) = answer.await;
             Ok(if is_head { without_body(answer) } else { answer })

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::body::Incoming;
-use hyper::service::Service;
 use hyper::{Request, Response};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, timeout_at};
+use tower::Service;
 
 use crate::app::App;
 use crate::bind::{Gate, Tenure};
@@ -36,9 +36,10 @@ pub struct Drained {
     pub dropped: u64,
 }
 
-/// What can answer on a connection: any service that has an answer to everything.
+/// What can answer on a connection: any tower service that has an answer to everything.
 pub trait Answering:
     Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
     + Send
     + 'static
 {
@@ -90,6 +91,7 @@ pub async fn listen<S: Answering>(
 
 impl<S> Answering for S where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
         + Send
         + 'static
 {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
+use tower::service_fn;
 
 use crate::access_log::AccessLine;
 use crate::app::App;
@@ -36,8 +36,8 @@ pub fn stack(app: Arc<App>, peer: SocketAddr) -> impl Answering {
 
 /// Answers one request.
 ///
-/// Not layers of tower, each with a future around that of the next: a request is looked at where
-/// it lies, and nothing is copied for an answer that needs none of it.
+/// One service rather than a layer for each step, with a future around that of the next: a request
+/// is looked at where it lies, and nothing is copied for an answer that needs none of it.
 async fn answer(
     visit: Arc<Visit>,
     request: Request<Incoming>,

@@ -14,10 +14,12 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 ];
 
 /// All that the core stands on. Whoever embeds it takes these along.
-const CORE: [&str; 11] = [
+const CORE: [&str; 13] = [
     "arc-swap",
+    "arrayvec",
     "async-trait",
     "foldhash",
+    "hashbrown",
     "imbl",
     "papaya",
     "serde",
