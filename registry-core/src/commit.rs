@@ -177,7 +177,9 @@ impl Driver {
             };
             if renews {
                 // From now, not from before the commit: a lease begins when it can be seen.
-                pulse.beat(Beat { renewed: self.shared.timeline.now(), ..beat });
+                let catalog = &self.shared.catalog;
+                let beat = Beat { renewed: self.shared.timeline.now(), ..beat };
+                pulse.beat(beat, || catalog.count_revival());
                 pulse.revive();
             }
             Slot::new(*record, pulse)

@@ -91,7 +91,7 @@ pub(crate) fn fill(
         pulse.set_lease(&record, &namespace.rules);
         if options.restart_grace_ms > 0 {
             let lease = pulse.lease().resumed(stopped, options.restart_grace_ms);
-            pulse.beat(Beat { renewed: lease.renewed, ..beat });
+            pulse.beat(Beat { renewed: lease.renewed, ..beat }, || ());
         }
         if pulse.latest() != stored {
             // The next restart must begin with the lease as it is now.
@@ -134,7 +134,7 @@ pub(crate) async fn reload(shared: &Shared, store: &dyn Store) -> Result<Recover
             || Pulse::new(record.key.clone(), record.created, beat),
             |slot| Arc::clone(slot.pulse()),
         );
-        pulse.beat(beat);
+        pulse.beat(beat, || shared.catalog.count_revival());
         pulse.set_lease(&record, &namespace.rules);
         changes.push(recovered.add(record, pulse, before, now));
     }

@@ -13,6 +13,7 @@ mod hand_over;
 mod hostile;
 mod invariant;
 mod limits;
+mod mass_lapse;
 mod metrics;
 mod native;
 mod query;

@@ -42,25 +42,31 @@ impl Chunks {
         self.len
     }
 
-    /// Puts the slot in its place, or in the place of an earlier version.
-    pub(crate) fn insert(&mut self, at: Revision, slot: Arc<Slot>) {
+    pub(crate) fn last(&self) -> Option<&Arc<Slot>> {
+        let (_, chunk) = self.chunks.get_max()?;
+        // Only the first chunk can be empty, and then there is no other.
+        chunk.last().map(|(_, slot)| slot)
+    }
+
+    /// Puts the slot in its place, or in the place of an earlier version. `true` if there was none.
+    pub(crate) fn insert(&mut self, at: Revision, slot: Arc<Slot>) -> bool {
         let Some((_, chunk)) = self.chunks.get_prev_mut(&at) else {
             self.chunks.insert(OLDEST, Arc::new([(at, slot)].into_iter().collect()));
             self.len = 1;
-            return;
+            return true;
         };
         let chunk = Arc::make_mut(chunk);
         let place = match chunk.binary_search_by_key(&at, |(created, _)| *created) {
             Ok(place) => {
                 chunk[place].1 = slot;
-                return;
+                return false;
             }
             Err(place) => place,
         };
         self.len += 1;
         if !chunk.is_full() {
             chunk.insert(place, (at, slot));
-            return;
+            return true;
         }
         // At the end, where nearly all come, the chunk stays full; elsewhere both halves get room.
         let from = if place == CHUNK { CHUNK } else { CHUNK / 2 };
@@ -72,6 +78,7 @@ impl Chunks {
             upper.insert(place - from, (at, slot))
         }
         self.chunks.insert(upper[0].0, Arc::new(upper));
+        true
     }
 
     pub(crate) fn remove(&mut self, at: Revision) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::members;
 use super::slot::Slot;
-use super::view::View;
+use super::view::{Answer, Cell, View};
 use crate::change::Revision;
 use crate::clock::Tick;
 use crate::query::{Query, Scope};
@@ -22,6 +22,10 @@ pub struct Discovery {
     scope: Scope,
     /// Live members of the views may have lapsed: look at each lease.
     check: bool,
+    /// Where the view was found, if that is in doubt.
+    cell: Option<Arc<Cell>>,
+    /// How many revivals had been counted before.
+    revivals: u64,
     /// Conditions that the views do not answer.
     filter: Option<Box<Query>>,
 }
@@ -30,6 +34,8 @@ pub struct Discovery {
 pub struct Iter<'a> {
     discovery: &'a Discovery,
     after: Option<Revision>,
+    /// How many have been passed over that are not live, as long as nothing else was met.
+    passing: Option<usize>,
     views: Views<'a>,
     current: Option<Merged<'a>>,
 }
@@ -43,20 +49,33 @@ struct Merged<'a> {
     rest: Option<Peekable<members::Iter<'a>>>,
 }
 
+/// So many slots are passed over at the cost of telling others of it.
+const PASSED_MIN: usize = 64;
+
 // === impl Discovery ===
 
 impl Discovery {
-    pub(super) fn new(now: Tick, query: &Query) -> Self {
-        let (view, further) = (None, Vec::new());
-        Self { view, further, now, scope: query.scope, check: false, filter: None }
+    pub(super) fn new(now: Tick, query: &Query, revivals: u64) -> Self {
+        Self {
+            view: None,
+            further: Vec::new(),
+            now,
+            scope: query.scope,
+            check: false,
+            cell: None,
+            revivals,
+            filter: None,
+        }
     }
 
-    pub(super) fn add(&mut self, (view, exact): (Arc<View>, bool)) {
-        self.check |= !exact && self.scope == Scope::Live;
+    pub(super) fn add(&mut self, Answer { view, doubt }: Answer) {
+        self.check |= doubt.is_some() && self.scope == Scope::Live;
         if self.view.is_none() {
             self.view = Some(view);
+            self.cell = doubt.filter(|_| self.check);
         } else {
             self.further.push(view);
+            self.cell = None;
         }
     }
 
@@ -112,16 +131,29 @@ impl Discovery {
     /// Meant for queries within one namespace, where lists are in the order of creation.
     #[must_use]
     pub fn iter_after(&self, after: Option<Revision>) -> Iter<'_> {
-        Iter { discovery: self, after, views: self.views(), current: None }
+        let passed = self.cell.as_ref().and_then(|cell| cell.passed(self.revivals));
+        // Who begins further on does not know what it leaves out.
+        let passing = after <= passed && self.cell.is_some();
+        let after = after.max(passed);
+        Iter {
+            discovery: self,
+            after,
+            passing: passing.then_some(0),
+            views: self.views(),
+            current: None,
+        }
     }
 
     fn views(&self) -> Views<'_> {
         self.view.iter().chain(&self.further)
     }
 
-    fn admits(&self, slot: &Slot) -> bool {
-        (!self.check || slot.is_live(self.now))
-            && self.filter.as_ref().is_none_or(|query| query.matches(slot.record()))
+    fn is_live(&self, slot: &Slot) -> bool {
+        !self.check || slot.is_live(self.now)
+    }
+
+    fn meets(&self, slot: &Slot) -> bool {
+        self.filter.as_ref().is_none_or(|query| query.matches(slot.record()))
     }
 }
 
@@ -142,15 +174,39 @@ impl std::fmt::Debug for Discovery {
 
 // === impl Iter ===
 
+impl<'a> Iter<'a> {
+    /// The next one of the current view.
+    fn find(&mut self) -> Option<&'a Arc<Slot>> {
+        let discovery = self.discovery;
+        let mut dead = None;
+        let live = self.current.as_mut()?.find(|slot| {
+            let live = discovery.is_live(slot);
+            if !live && let Some(passing) = &mut self.passing {
+                *passing += 1;
+                dead = Some(*slot);
+            }
+            live
+        });
+        // Others gain by it if it was many; and what comes after a live one nobody may leave out.
+        if let Some(passed) = self.passing.take()
+            && passed >= PASSED_MIN
+            && let (Some(cell), Some(dead)) = (&discovery.cell, dead)
+        {
+            cell.pass(dead.record().created, discovery.revivals);
+        }
+        live
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = &'a Arc<Slot>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(current) = &mut self.current
-                && let Some(slot) = current.find(|slot| self.discovery.admits(slot))
-            {
-                return Some(slot);
+            while let Some(slot) = self.find() {
+                if self.discovery.meets(slot) {
+                    return Some(slot);
+                }
             }
             let view = self.views.next()?;
             let rest =

@@ -30,6 +30,8 @@ struct Draft {
     view: View,
     /// When the first of the members put here may lapse, if that is before the horizon.
     closing: Tick,
+    /// Whether a member has come back to its place among the live.
+    relisted: bool,
 }
 
 type MapRef<'a> =
@@ -77,16 +79,21 @@ impl Drafts {
         }
     }
 
-    pub(super) fn publish(self) {
+    /// Shows it all. `true` if something is listed again that a reader may have passed over.
+    pub(super) fn publish(self) -> bool {
+        let mut relisted = false;
         for mut desk in self.namespaces.into_values() {
+            relisted |= desk.all.relisted;
             desk.namespace.all.publish(desk.all.view, desk.all.closing);
             for (places, listings) in desk.places.into_iter().zip(&desk.namespace.facets) {
                 let listings = listings.pin();
                 for (text, place) in places {
+                    relisted |= desk.drafts[place].relisted;
                     std::mem::take(&mut desk.drafts[place]).publish(&listings, text);
                 }
             }
         }
+        relisted
     }
 
     fn desk(&mut self, namespace: &Arc<Namespace>) -> &mut Desk {
@@ -123,7 +130,7 @@ impl Desk {
 
 impl Default for Draft {
     fn default() -> Self {
-        Self { cell: None, view: View::default(), closing: Tick(u64::MAX) }
+        Self { cell: None, view: View::default(), closing: Tick(u64::MAX), relisted: false }
     }
 }
 
@@ -138,7 +145,7 @@ impl Draft {
         if let Some(until) = until.filter(|until| *until <= horizon) {
             self.closing = self.closing.min(until);
         }
-        self.view.put(slot);
+        self.relisted |= self.view.put(slot);
     }
 
     /// Shows it where its value is looked up.

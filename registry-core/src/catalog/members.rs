@@ -44,12 +44,19 @@ impl Members {
         self.len() == 0
     }
 
-    /// Puts the slot in its place, or in the place of an earlier version.
-    pub(crate) fn insert(&mut self, slot: &Arc<Slot>) {
+    /// The slot that was created last.
+    pub(crate) fn last(&self) -> Option<&Arc<Slot>> {
+        match self.small() {
+            Ok(slots) => slots.last(),
+            Err(chunks) => chunks.last(),
+        }
+    }
+
+    /// Puts the slot in its place, or in the place of an earlier version. `true` if there was none.
+    pub(crate) fn insert(&mut self, slot: &Arc<Slot>) -> bool {
         let at = slot.record().created;
         if let Self::Many(chunks) = self {
-            chunks.insert(at, Arc::clone(slot));
-            return;
+            return chunks.insert(at, Arc::clone(slot));
         }
         let slots = self.small().unwrap_or_default();
         if slots.len() >= FEW_MAX {
@@ -57,13 +64,15 @@ impl Members {
             for slot in slots.iter().chain([slot]) {
                 chunks.insert(slot.record().created, Arc::clone(slot));
             }
+            let is_new = chunks.len() > slots.len();
             *self = Self::Many(chunks);
-            return;
+            return is_new;
         }
         let before = slots.partition_point(|s| s.record().created < at);
         let after = slots.partition_point(|s| s.record().created <= at);
         let parts = [&slots[..before], std::slice::from_ref(slot), &slots[after..]];
         *self = Self::of(parts.concat());
+        before == after
     }
 
     /// Takes out whatever version of the record created at `at` is there.
@@ -166,8 +175,8 @@ mod tests {
                 let before = members.clone();
                 let copied: Vec<_> = before.iter_after(None).map(Arc::clone).collect();
                 if insert {
-                    members.insert(&slot(created, version));
-                    map.insert(created, version);
+                    let is_new = members.insert(&slot(created, version));
+                    prop_assert_eq!(map.insert(created, version).is_none(), is_new);
                 } else {
                     members.remove(Revision(created));
                     map.remove(&created);
@@ -178,6 +187,7 @@ mod tests {
                 let after: Vec<_> = members.iter_after(Some(Revision(created))).map(of).collect();
                 let rest = map.range(created + 1..).map(|(c, v)| (*c, *v));
                 prop_assert_eq!(after, rest.collect::<Vec<_>>());
+                prop_assert_eq!(members.last().map(of), map.iter().last().map(|(c, v)| (*c, *v)));
                 prop_assert_eq!(members.len(), map.len());
                 let kept = before.iter_after(None).zip(&copied).all(|(a, b)| Arc::ptr_eq(a, b));
                 prop_assert!(kept && before.len() == copied.len(), "a copy has changed");

@@ -27,7 +27,7 @@ use self::drafts::Drafts;
 use self::index::Index;
 pub(crate) use self::slot::Pulse;
 pub use self::slot::{Memo, Slot};
-use self::view::{Cell, Listing, View};
+use self::view::{Answer, Cell, Listing, View};
 use crate::change::{Change, Revision};
 use crate::clock::Tick;
 use crate::error::Invalid;
@@ -46,6 +46,9 @@ pub(crate) struct Catalog {
     /// Up to this instant every deadline has been looked at: see [`Deadlines`].
     horizon: AtomicU64,
     revision: AtomicU64,
+    /// How often something came back to life that a reader may have passed over: see
+    /// [`Cell::passed`].
+    revivals: AtomicU64,
     len: AtomicUsize,
     lanes: [Lane; LANES],
 }
@@ -92,6 +95,7 @@ impl Catalog {
             default_rules,
             horizon: AtomicU64::new(0),
             revision: AtomicU64::new(0),
+            revivals: AtomicU64::new(0),
             len: AtomicUsize::new(0),
             lanes: std::array::from_fn(|_| Lane::default()),
         }
@@ -131,8 +135,9 @@ impl Catalog {
         admits: impl Fn(&str) -> bool,
     ) -> Discovery {
         let horizon = Tick(self.horizon.load(Ordering::SeqCst));
+        let revivals = self.revivals.load(Ordering::SeqCst);
         let namespaces = self.namespaces.load();
-        let mut found = Discovery::new(now, query);
+        let mut found = Discovery::new(now, query, revivals);
         match &query.namespace {
             Some(name) => {
                 if let Some(namespace) = namespaces.get(name.as_str())
@@ -162,10 +167,15 @@ impl Catalog {
     ) -> Option<Result<(Arc<Slot>, bool), E>> {
         self.namespaces.load().get(namespace)?.records.look(id, |slot, pulse| {
             permit(slot)?;
-            let listed = pulse.beat(beat);
+            let listed = pulse.beat(beat, || self.count_revival());
             self.soil(pulse);
             Ok((Arc::clone(slot), listed))
         })
+    }
+
+    /// Says that something is live again, after it has come to be so.
+    pub(crate) fn count_revival(&self) {
+        self.revivals.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Takes note of a heartbeat whose beat is to be kept.
@@ -227,7 +237,9 @@ impl Catalog {
                 }
             }
         }
-        drafts.publish();
+        if drafts.publish() {
+            self.count_revival();
+        }
     }
 
     /// Skips to `revision`: what led there is not told change by change.
@@ -345,13 +357,7 @@ impl Namespace {
         found.add(best.view.unwrap_or_else(|| self.all.load_at(now, horizon)));
     }
 
-    fn view(
-        &self,
-        facet: Facet,
-        text: &str,
-        now: Tick,
-        horizon: Tick,
-    ) -> Option<(Arc<View>, bool)> {
+    fn view(&self, facet: Facet, text: &str, now: Tick, horizon: Tick) -> Option<Answer> {
         let listings = self.facets[facet as usize].pin();
         Some(listings.get(text)?.load_at(now, horizon))
     }
@@ -371,19 +377,19 @@ struct Best {
     scope: Scope,
     /// Conditions that have a view.
     answered: usize,
-    view: Option<(Arc<View>, bool)>,
+    view: Option<Answer>,
 }
 
 impl Best {
     /// Keeps the smaller view. `false` if there is none: then nothing meets the condition.
-    fn offer(&mut self, candidate: Option<(Arc<View>, bool)>) -> bool {
+    fn offer(&mut self, candidate: Option<Answer>) -> bool {
         let Some(candidate) = candidate else { return false };
         let size = |view: &View| match self.scope {
             Scope::Live => view.live.len(),
             Scope::All => view.len(),
         };
         self.answered += 1;
-        if self.view.as_ref().is_none_or(|(view, _)| size(&candidate.0) < size(view)) {
+        if self.view.as_ref().is_none_or(|best| size(&candidate.view) < size(&best.view)) {
             self.view = Some(candidate);
         }
         true

@@ -41,6 +41,8 @@ pub(crate) struct Pulse {
     dirty: AtomicBool,
     /// Set when the record is gone for good.
     removed: AtomicBool,
+    /// Set from before a heartbeat revives the record until that is counted.
+    reviving: AtomicBool,
     /// Where the deadlines hold it: see [`Deadlines`](super::deadline::Deadlines).
     pub(super) armed: AtomicU64,
 }
@@ -135,6 +137,7 @@ impl Pulse {
             lapsed: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
             removed: AtomicBool::new(false),
+            reviving: AtomicBool::new(false),
             armed: AtomicU64::new(0),
         })
     }
@@ -143,9 +146,19 @@ impl Pulse {
     ///
     /// The two sides of a race with [`lapse`](Self::lapse) each write first and read second, in one
     /// total order, so at least one of them sees the other.
-    pub(crate) fn beat(&self, beat: Beat) -> bool {
+    ///
+    /// Calls `revived` if its lease had run out, and then before this heartbeat or any later one is
+    /// over.
+    pub(crate) fn beat(&self, beat: Beat, revived: impl FnOnce()) -> bool {
+        if self.lease().standing(beat.renewed) == Standing::Stale {
+            self.reviving.store(true, Ordering::SeqCst);
+        }
         self.last_seen.fetch_max(beat.last_seen.0, Ordering::Relaxed);
         self.renewed.fetch_max(beat.renewed.0, Ordering::SeqCst);
+        if self.reviving.load(Ordering::SeqCst) {
+            revived();
+            self.reviving.store(false, Ordering::SeqCst);
+        }
         !self.lapsed.load(Ordering::SeqCst)
     }
 
@@ -254,7 +267,7 @@ mod tests {
     #[test]
     fn a_beat_just_before_the_lapse_prevents_it() {
         let pulse = pulse();
-        assert!(pulse.beat(at(20)), "it is listed");
+        assert!(pulse.beat(at(20), || ()), "it is listed");
         assert!(!pulse.lapse(Tick(20)), "it has beaten");
         assert!(!pulse.is_lapsed());
     }
@@ -263,7 +276,18 @@ mod tests {
     fn a_beat_just_after_the_lapse_is_told_of_it() {
         let pulse = pulse();
         assert!(pulse.lapse(Tick(20)));
-        assert!(!pulse.beat(at(20)), "it must be listed again");
+        assert!(!pulse.beat(at(20), || ()), "it must be listed again");
+    }
+
+    #[test]
+    fn what_revives_is_counted_and_what_renews_is_not() {
+        let pulse = pulse();
+        let revived = |ms| {
+            let mut count = 0;
+            pulse.beat(at(ms), || count += 1);
+            count
+        };
+        assert_eq!([5, 15, 25, 36, 40, 51].map(revived), [0, 0, 0, 1, 0, 1]);
     }
 
     #[test]

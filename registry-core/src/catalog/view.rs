@@ -1,7 +1,7 @@
 //! The ready answer to one question, and the cell it is published in.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -33,6 +33,24 @@ pub(crate) struct Cell {
     view: ArcSwap<View>,
     /// The earliest instant at which a live member may lapse that the horizon does not cover.
     closing: AtomicU64,
+    passed: Mutex<Passed>,
+}
+
+/// What a reader has passed over, so that the next one need not: when very many leases run out at
+/// once, it takes the driver a while to take them out of the views.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    /// Of the listed members created up to here none was live,
+    up_to: Revision,
+    /// when so many revivals had been counted.
+    revivals: u64,
+}
+
+/// A view as it was found.
+pub(crate) struct Answer {
+    pub(crate) view: Arc<View>,
+    /// Where to look at the lease of each live member, and not to if there is none.
+    pub(crate) doubt: Option<Arc<Cell>>,
 }
 
 // === impl View ===
@@ -56,16 +74,18 @@ impl View {
         self.live.iter_after(None).chain(self.rest.iter_after(None))
     }
 
-    /// Puts the slot where its standing says, over any earlier version.
-    pub(super) fn put(&mut self, slot: &Arc<Slot>) {
+    /// Puts the slot where its standing says, over any earlier version. `true` if it is now among
+    /// live members, was not before, and does not stand at the end.
+    pub(super) fn put(&mut self, slot: &Arc<Slot>) -> bool {
         let at = slot.record().created;
-        if slot.is_listed() {
-            self.rest.remove(at);
-            self.live.insert(slot);
-        } else {
+        if !slot.is_listed() {
             self.live.remove(at);
             self.rest.insert(slot);
+            return false;
         }
+        self.rest.remove(at);
+        let is_last = self.live.last().is_some_and(|last| last.record().created < at);
+        self.live.insert(slot) && !is_last
     }
 
     pub(super) fn remove(&mut self, at: Revision) {
@@ -92,9 +112,9 @@ impl Listing {
     }
 
     /// Like [`Cell::load_at`].
-    pub(super) fn load_at(&self, now: Tick, horizon: Tick) -> (Arc<View>, bool) {
+    pub(super) fn load_at(&self, now: Tick, horizon: Tick) -> Answer {
         match self {
-            Self::One(_) => (self.load(now), true),
+            Self::One(_) => Answer { view: self.load(now), doubt: None },
             Self::Many(cell) => cell.load_at(now, horizon),
         }
     }
@@ -113,7 +133,8 @@ impl Cell {
     /// A cell in which `view` stands; the first of its members lapses at `closing`, for all that
     /// the horizon does not cover.
     pub(super) fn new(view: View, closing: Tick) -> Self {
-        Self { view: ArcSwap::from_pointee(view), closing: AtomicU64::new(closing.0) }
+        let passed = Mutex::default();
+        Self { view: ArcSwap::from_pointee(view), closing: AtomicU64::new(closing.0), passed }
     }
 
     pub(super) fn empty() -> Self {
@@ -124,14 +145,43 @@ impl Cell {
         self.view.load_full()
     }
 
-    /// The view, and whether every live member of it is live at `now` without a look at its lease.
+    /// The view, without a doubt if every live member of it is live at `now`.
     ///
     /// `now` must have been read before, and so must `horizon`; `closing` is read before the view.
     /// Then a member that either does not cover entered the view later, and its lease is younger
     /// than `now`.
-    pub(super) fn load_at(&self, now: Tick, horizon: Tick) -> (Arc<View>, bool) {
-        let closing = Tick(self.closing.load(Ordering::SeqCst));
-        (self.load(), now <= horizon && now <= closing)
+    pub(super) fn load_at(self: &Arc<Self>, now: Tick, horizon: Tick) -> Answer {
+        let closing = self.closing();
+        let is_sure = now <= horizon && now <= closing;
+        Answer { view: self.load(), doubt: (!is_sure).then(|| Arc::clone(self)) }
+    }
+
+    /// Up to where none of the listed members is live, as long as `revivals` is the count that was
+    /// read before the view was.
+    ///
+    /// Whatever is revived is counted afterwards, whether by a heartbeat or because it is listed
+    /// again; so who reads the same count as the reader that has passed over it sees it dead, too.
+    pub(super) fn passed(&self, revivals: u64) -> Option<Revision> {
+        let passed = *self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        (passed.revivals == revivals).then_some(passed.up_to)
+    }
+
+    /// A reader has passed over all listed members up to here.
+    pub(super) fn pass(&self, up_to: Revision, revivals: u64) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        if (passed.revivals, passed.up_to) < (revivals, up_to) {
+            *passed = Passed { up_to, revivals };
+        }
+    }
+
+    /// The earliest instant at which a live member may lapse that the horizon does not cover.
+    pub(super) fn closing(&self) -> Tick {
+        Tick(self.closing.load(Ordering::SeqCst))
+    }
+
+    /// Says that some member of it may lapse at `at`.
+    pub(super) fn close_by(&self, at: Tick) {
+        self.closing.fetch_min(at.0, Ordering::SeqCst);
     }
 
     /// Says which instant is covered now, after what lapsed has been taken out.
@@ -141,7 +191,7 @@ impl Cell {
 
     /// Shows the view; first, that some member of it may lapse at `closing`.
     pub(super) fn publish(&self, view: View, closing: Tick) {
-        self.closing.fetch_min(closing.0, Ordering::SeqCst);
+        self.close_by(closing);
         self.view.store(Arc::new(view));
     }
 }

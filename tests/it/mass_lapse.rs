@@ -1,0 +1,148 @@
+//! Many leases that run out at once: however far the driver is with taking them out of the lists,
+//! every list shows exactly what is live, whatever another reader has passed over before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use registry_core::testkit::ManualClock;
+use registry_core::{
+    Claim, Clock, Declared, Guard, Key, Query, Registry, Rules, State, Timestamp, Ttl,
+};
+use support::wait::PATIENCE;
+use tokio::time::timeout;
+
+const NAMESPACE: &str = "things";
+const TTL_MS: u64 = 10_000;
+const RECORDS: usize = 400;
+const ROLES: [&str; 2] = ["a", "b"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    /// Heartbeats of so many records, beginning with this one.
+    Beat(usize, usize),
+    /// Changes the role of a record, and whether it is at work.
+    Update(usize, usize, bool),
+    Deregister(usize),
+    Register(usize, usize),
+    /// Lets the driver do what is due.
+    Settle,
+}
+
+/// What is known of one record: where it stands in the lists, its role, whether it is at work, and
+/// when it was heard of.
+struct Model {
+    place: u64,
+    role: usize,
+    runs: bool,
+    renewed: u64,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let some = 0..RECORDS;
+    prop_oneof![
+        3 => (1..15_000_u64).prop_map(Step::Pass),
+        4 => (some.clone(), 1..60_usize).prop_map(|(from, count)| Step::Beat(from, count)),
+        3 => (some.clone(), 0..2_usize, prop::bool::weighted(0.8))
+            .prop_map(|(id, role, runs)| Step::Update(id, role, runs)),
+        1 => some.clone().prop_map(Step::Deregister),
+        1 => (some, 0..2_usize).prop_map(|(id, role)| Step::Register(id, role)),
+        1 => Just(Step::Settle),
+    ]
+}
+
+fn id(number: usize) -> String {
+    format!("id-{number:03}")
+}
+
+fn declared(role: usize) -> Declared {
+    Declared { role: ROLES[role].into(), ..Declared::default() }
+}
+
+async fn story(steps: Vec<Step>) {
+    let clock = ManualClock::new(Timestamp(1_700_000_000_000));
+    let rules = Rules { default_ttl: Some(Ttl::from_ms(TTL_MS)), ..Rules::default() };
+    let builder = Registry::builder(Arc::new(backends::MemoryStore::new()));
+    let builder = builder.clock(Arc::new(clock.clone()) as Arc<dyn Clock>);
+    let (registry, driver) = builder.namespace(NAMESPACE, rules).open().await.unwrap();
+    tokio::spawn(driver.run(std::future::pending()));
+
+    let (mut model, mut now, mut places) = (BTreeMap::new(), 0, 0..);
+    let mut register = async |number: usize, role, now, model: &mut BTreeMap<_, _>| {
+        let key = Key::new(NAMESPACE, &id(number)).unwrap();
+        if registry.register(key, declared(role), Claim::default()).await.is_ok() {
+            let place = model.get(&number).map(|known: &Model| known.place);
+            let place = place.unwrap_or_else(|| places.next().unwrap());
+            model.insert(number, Model { place, role, runs: true, renewed: now });
+        }
+    };
+    for number in 0..RECORDS {
+        register(number, number % 2, now, &mut model).await;
+    }
+    for step in steps {
+        match step.clone() {
+            Step::Pass(ms) => {
+                clock.advance(ms);
+                now += ms;
+            }
+            Step::Beat(from, count) => {
+                for number in from..(from + count).min(RECORDS) {
+                    let beat = registry.heartbeat(NAMESPACE, &id(number), &Guard::default()).await;
+                    assert_eq!(beat.is_ok(), model.contains_key(&number));
+                    if let Some(known) = model.get_mut(&number) {
+                        known.renewed = now;
+                    }
+                }
+            }
+            Step::Update(number, role, runs) => {
+                let edit = move |declared: &mut Declared| {
+                    declared.role = ROLES[role].into();
+                    declared.state = if runs { State::Running } else { State::Stopped };
+                    Ok(())
+                };
+                let done = registry.update(NAMESPACE, &id(number), Guard::default(), edit).await;
+                if done.is_ok() {
+                    let place = model[&number].place;
+                    model.insert(number, Model { place, role, runs, renewed: now });
+                }
+            }
+            Step::Deregister(number) => {
+                let _done = registry.deregister(NAMESPACE, &id(number), Guard::default()).await;
+                model.remove(&number);
+            }
+            Step::Register(number, role) => register(number, role, now, &mut model).await,
+            Step::Settle => registry.checkpoint().await.unwrap(),
+        }
+        // Twice: the second reader may rely on what the first has passed over.
+        for _ in 0..2 {
+            for (role, name) in ROLES.iter().enumerate() {
+                let query = Query::role(*name).in_namespace(NAMESPACE);
+                let found = registry.discover(&query);
+                let shown: Vec<_> = found.iter().map(|slot| slot.record().key.id()).collect();
+                let mut live: Vec<_> = model
+                    .iter()
+                    .filter(|(_, known)| known.role == role && known.runs)
+                    .filter(|(_, known)| now <= known.renewed + TTL_MS)
+                    .map(|(number, known)| (known.place, id(*number)))
+                    .collect();
+                live.sort();
+                let live: Vec<_> = live.iter().map(|(_, id)| id.as_str()).collect();
+                assert_eq!(shown, live, "of role {name} at {now}, after {step:?}");
+                assert_eq!(found.len(), live.len());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 48, ..Config::default() })]
+
+    #[test]
+    fn lists_show_what_is_live_and_nothing_else(steps in prop::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let told = runtime.block_on(async { timeout(PATIENCE, story(steps)).await });
+        prop_assert!(told.is_ok(), "it took too long");
+    }
+}
