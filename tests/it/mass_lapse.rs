@@ -2,13 +2,15 @@
 //! every list shows exactly what is live, whatever another reader has passed over before.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use registry_core::testkit::ManualClock;
 use registry_core::{
-    Claim, Clock, Declared, Guard, Key, Query, Registry, Rules, State, Timestamp, Ttl,
+    Claim, Clock, Declared, Guard, Key, Query, Registry, Rules, State, Timestamp, Ttl, limits,
 };
 use support::wait::PATIENCE;
 use tokio::time::timeout;
@@ -61,14 +63,23 @@ fn declared(role: usize) -> Declared {
     Declared { role: ROLES[role].into(), ..Declared::default() }
 }
 
-async fn story(steps: Vec<Step>) {
+async fn open() -> (Registry, ManualClock) {
     let clock = ManualClock::new(Timestamp(1_700_000_000_000));
     let rules = Rules { default_ttl: Some(Ttl::from_ms(TTL_MS)), ..Rules::default() };
     let builder = Registry::builder(Arc::new(backends::MemoryStore::new()));
     let builder = builder.clock(Arc::new(clock.clone()) as Arc<dyn Clock>);
     let (registry, driver) = builder.namespace(NAMESPACE, rules).open().await.unwrap();
     tokio::spawn(driver.run(std::future::pending()));
+    (registry, clock)
+}
 
+fn shown(registry: &Registry, role: &str) -> Vec<String> {
+    let found = registry.discover(&Query::role(role).in_namespace(NAMESPACE));
+    found.iter().map(|slot| slot.record().key.id().to_owned()).collect()
+}
+
+async fn story(steps: Vec<Step>) {
+    let (registry, clock) = open().await;
     let (mut model, mut now, mut places) = (BTreeMap::new(), 0, 0..);
     let mut register = async |number: usize, role, now, model: &mut BTreeMap<_, _>| {
         let key = Key::new(NAMESPACE, &id(number)).unwrap();
@@ -134,6 +145,57 @@ async fn story(steps: Vec<Step>) {
             }
         }
     }
+}
+
+/// More than the driver takes out of the lists in one round have just lapsed, all of role `a`, and
+/// a reader has passed over them. Only the first record is left: it has role `b`.
+async fn just_lapsed() -> Registry {
+    let (registry, clock) = open().await;
+    let lapsing = 2 * limits::DEADLINES_PER_TICK_MAX;
+    for part in (0..lapsing).collect::<Vec<_>>().chunks(1_000) {
+        let queued: Vec<_> = part
+            .iter()
+            .map(|number| {
+                let key = Key::new(NAMESPACE, &id(*number)).unwrap();
+                registry.register(key, declared(usize::from(*number == 0)), Claim::default())
+            })
+            .collect();
+        for registered in queued {
+            registered.await.unwrap();
+        }
+    }
+    clock.advance(TTL_MS - 1);
+    registry.heartbeat(NAMESPACE, &id(0), &Guard::default()).await.unwrap();
+    clock.advance(2);
+    assert_eq!(shown(&registry, "a"), [""; 0]);
+    registry
+}
+
+#[tokio::test]
+async fn what_comes_into_a_list_among_the_lapsed_is_shown() {
+    let registry = just_lapsed().await;
+    let edit = |declared: &mut Declared| {
+        declared.role = "a".into();
+        Ok(())
+    };
+    registry.update(NAMESPACE, &id(0), Guard::default(), edit).await.unwrap();
+    assert_eq!(shown(&registry, "a"), [id(0)]);
+}
+
+#[tokio::test]
+async fn what_comes_back_while_others_read_is_shown() {
+    let registry = just_lapsed().await;
+    // Lets the driver hide the first of them; the rest is still to come.
+    tokio::task::yield_now().await;
+    assert_eq!(shown(&registry, "a"), [""; 0]);
+    let (number, guard) = (id(1), Guard::default());
+    let mut beating = pin!(registry.heartbeat(NAMESPACE, &number, &guard));
+    let mut context = Context::from_waker(Waker::noop());
+    let is_waiting = beating.as_mut().poll(&mut context).is_pending();
+    assert!(is_waiting, "it has been hidden, and waits for the driver to list it");
+    assert_eq!(shown(&registry, "a"), [""; 0], "not yet");
+    beating.await.unwrap();
+    assert_eq!(shown(&registry, "a"), [id(1)]);
 }
 
 proptest! {
