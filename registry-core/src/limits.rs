@@ -44,8 +44,8 @@ pub const RELOAD_PAUSE_MS: u64 = 100;
 /// How often beats are written to the store, unless the host says otherwise.
 pub const FLUSH_MS: u64 = 1_000;
 /// After a round of beats the store rests from them this many times as long as the round took: with
-/// very many beats, writing them takes a fifth of its time at most, as long as [`MARK_MS`] allows.
-pub const FLUSH_REST: u64 = 4;
+/// very many beats, writing them takes a tenth of its time at most, as long as [`MARK_MS`] allows.
+pub const FLUSH_REST: u64 = 9;
 /// While a lease runs, how long at most until the store learns that time has passed. A crash may
 /// lengthen a lease by this much.
 pub const MARK_MS: u64 = 5_000;

@@ -185,7 +185,7 @@ impl Registry {
         self.submit(key, Operation::Deregister { guard }).await
     }
 
-    /// What meets the query now. Takes no lock, reads no store, and never shows a record whose
+    /// What meets the query now. Waits for no writer, reads no store, and never shows a record whose
     /// lease has run out, unless the query asks for such.
     #[must_use]
     pub fn discover(&self, query: &Query) -> Discovery {

@@ -88,16 +88,17 @@ impl Chunks {
         let chunk = Arc::make_mut(self.chunks.get_mut(&key).expect("it was found just now"));
         chunk.remove(place);
         self.len -= 1;
-        if chunk.len() <= SPARSE && key != OLDEST {
-            let few = chunk.clone();
-            let (_, before) = self
-                .chunks
-                .get_prev_mut(&Revision(key.0 - 1))
-                .expect("the first chunk has the oldest key");
-            if few.len() + before.len() <= CHUNK - SPARSE {
-                Arc::make_mut(before).extend(few);
-                self.chunks.remove(&key);
-            }
+        if chunk.len() > SPARSE || key == OLDEST {
+            return;
+        }
+        let few = chunk.clone();
+        let before = self.chunks.get_prev_mut(&Revision(key.0 - 1));
+        let (_, before) = before.expect("the first chunk has the oldest key");
+        if few.is_empty() {
+            self.chunks.remove(&key);
+        } else if few.len() + before.len() <= CHUNK - SPARSE {
+            Arc::make_mut(before).extend(few);
+            self.chunks.remove(&key);
         }
     }
 
