@@ -5,8 +5,8 @@ use std::ops::Index;
 
 /// Facts by name, in the order of their names; each name once.
 ///
-/// All in one piece of text: most records have a few labels, and each text for itself would take more
-/// room than all else that is known about them.
+/// All in one piece of text: most records have a few labels, and each text for itself would take
+/// more room than all else that is known about them.
 ///
 /// ```
 /// use registry_core::Labels;
@@ -158,7 +158,9 @@ mod tests {
         #[test]
         fn equals_a_plain_map(
             first in prop::collection::vec(("[a-d:9é]{0,3}", "[a-c:1é]{0,3}"), 0..9),
-            steps in prop::collection::vec(("[a-d:9é]{0,3}", prop::option::of("[a-c:1é]{0,3}")), 0..20)
+            steps in prop::collection::vec(
+                ("[a-d:9é]{0,3}", prop::option::of("[a-c:1é]{0,3}")), 0..20
+            )
         ) {
             let mut labels: Labels = first.iter().cloned().collect();
             let mut map: BTreeMap<String, String> = first.into_iter().collect();

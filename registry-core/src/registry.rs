@@ -185,8 +185,8 @@ impl Registry {
         self.submit(key, Operation::Deregister { guard }).await
     }
 
-    /// What meets the query now. Waits for no writer, reads no store, and never shows a record whose
-    /// lease has run out, unless the query asks for such.
+    /// What meets the query now. Waits for no writer, reads no store, and never shows a record
+    /// whose lease has run out, unless the query asks for such.
     #[must_use]
     pub fn discover(&self, query: &Query) -> Discovery {
         self.discover_where(query, |_| true)

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
-use hyper::body::{Body as _, Frame};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::{HeaderMap, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use crate::json;
@@ -83,18 +83,32 @@ where
     }
 }
 
-/// Reads and drops the rest of a refused body, within reason: see [`BODY_DISCARD_BYTES_MAX`].
-async fn discard<B: hyper::body::Body<Data = Bytes>>(mut body: Pin<&mut B>, at_least: u64) {
+/// Reads and drops what was not read of a body before its answer is sent. `false` if it has no end
+/// within reason, or is only sent by a client that is asked to.
+pub(crate) async fn finish(body: &mut Incoming, headers: &HeaderMap, limits: &Limits) -> bool {
+    if headers.contains_key(EXPECT) {
+        return false;
+    }
+    let announced = body.size_hint().lower();
+    let rest = discard(Pin::new(body), announced);
+    tokio::time::timeout(limits.body_read, rest).await.unwrap_or(false)
+}
+
+/// Reads and drops the rest of a body, within reason: see [`BODY_DISCARD_BYTES_MAX`]. Whether that
+/// was all of it.
+async fn discard<B: hyper::body::Body<Data = Bytes>>(mut body: Pin<&mut B>, at_least: u64) -> bool {
     if at_least > BODY_DISCARD_BYTES_MAX as u64 {
-        return;
+        return false;
     }
     let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
         discarded += frame.data_ref().map_or(0, Bytes::len);
         if discarded > BODY_DISCARD_BYTES_MAX {
-            return;
+            return false;
         }
     }
+    true
 }
 
 /// An answer of JSON text at hand.

@@ -27,8 +27,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     /// From where.
     pub(crate) peer: SocketAddr,
-    /// The body.
-    pub(crate) body: Incoming,
+    /// The body. What is not read of it is dropped when there is an answer.
+    pub(crate) body: &'a mut Incoming,
 }
 
 // === impl Call ===

@@ -25,7 +25,7 @@ pub(crate) async fn answer(
     app: &Arc<App>,
     peer: SocketAddr,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Response<Body> {
     if let Some(refusal) = malformed(head.version, &head.headers, head.uri.path_and_query()) {
         return refusal;
@@ -46,7 +46,7 @@ async fn routed(
     head: &Parts,
     path: &Path<'_>,
     segments: &[&str],
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Response<Body> {
     // hyper sends the headers of an answer to HEAD and leaves out its body.
     let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };

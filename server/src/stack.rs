@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response};
 use tower::service_fn;
 
 use crate::access_log::AccessLine;
 use crate::app::App;
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::lifecycle::Phase;
 use crate::listen::Answering;
 use crate::request_id::Names;
@@ -43,23 +43,29 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let Visit { app, peer, names } = &*visit;
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     // Names the request. First, so that all that is logged or answered has the name.
     let name = names.of(&head.headers);
     // Begins the line in the log. Before all that can fail or take long, to report that.
     let line = AccessLine::begin();
-    // Finds the route. Who may call is decided at the door of the route's dialect, hence not here.
-    let answer = pin!(route::answer(app, *peer, &head, body));
-    // Gives up on an answer that takes too long to begin.
-    let answer = within(app.limits.request, answer);
-    // Turns what went wrong into an answer, panics included: from here on nothing fails.
-    let mut answer = rescued(answer, &name).await;
+    let mut answer = {
+        // Finds the route. Who may call is decided at the door of its dialect, hence not here.
+        let answer = pin!(route::answer(app, *peer, &head, &mut body));
+        // Gives up on an answer that takes too long to begin.
+        let answer = within(app.limits.request, answer);
+        // Turns what went wrong into an answer, panics included: from here on nothing fails.
+        rescued(answer, &name).await
+    };
+    // Lets the client finish what it is sending, though nobody wants it: else its connection would
+    // be cut, and it might never see the answer.
+    let finished =
+        body.is_end_stream() || body::finish(&mut body, &head.headers, &app.limits).await;
     if let Some(line) = line {
         line.end(&name, *peer, &head, &answer);
     }
     // Once the server drains, asks the client to come back on a new connection. Whatever made the
     // answer, since every answer must ask.
-    if app.lifecycle.phase() >= Phase::Draining {
+    if !finished || app.lifecycle.phase() >= Phase::Draining {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     name.tell(&mut answer);

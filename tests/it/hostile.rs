@@ -1,8 +1,9 @@
 //! What is hardly HTTP, or HTTP that can be read in two ways: a refusal, and the server goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::dice::Dice;
+use support::wait::elapsed;
 
 use crate::limits::{VMS, exchange, in_memory, refused, register};
 
@@ -51,6 +52,55 @@ fn framing_that_can_be_read_in_two_ways_is_refused() {
         let answer = connection.receive("POST").unwrap();
         assert_eq!(answer.status, 400, "{headers}");
         assert!(connection.rest().unwrap().is_empty(), "{headers}: no second answer");
+    }
+}
+
+#[test]
+fn a_body_that_nobody_wants_costs_neither_its_answer_nor_its_connection() {
+    let server = in_memory(&[]);
+    let vm = register("v1", "");
+    let mut first = server.connect();
+    let head = format!("POST {VMS} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", vm.len());
+    first.send(format!("{head}{vm}").as_bytes()).unwrap();
+    assert_eq!(first.receive("POST").unwrap().status, 201);
+    for (method, target, status) in [
+        ("POST", "/registry/vms/v1/heartbeat", 200),
+        ("POST", "/registry/vms/nobody/heartbeat", 404),
+        ("GET", "/registry/vms/v1", 200),
+        ("DELETE", "/registry/vms/nobody", 404),
+        ("POST", "/nowhere", 404),
+        ("POST", "/v1/vms/instances/v1", 405),
+        ("PUT", "/v1/vms/instances/v1?bogus=1", 400),
+        ("POST", "/agents/nobody/unregister", 200),
+    ] {
+        let mut connection = server.connect();
+        for (framing, body) in [
+            ("content-length: 2", "{}".to_owned()),
+            ("content-length: 300000", "x".repeat(300_000)),
+            ("transfer-encoding: chunked", "2\r\n{}\r\n0\r\n\r\n".to_owned()),
+        ] {
+            let head = format!("{method} {target} HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n");
+            connection.send(head.as_bytes()).unwrap();
+            // As clients do that write the head first: it must not have been answered by then.
+            elapsed(Instant::now(), Duration::from_millis(20));
+            connection.send(body.as_bytes()).unwrap();
+            let answer = connection.receive(method).unwrap();
+            assert_eq!(answer.status, status, "{method} {target}, {framing}");
+            assert_eq!(answer.header("connection"), None, "{method} {target}, {framing}");
+        }
+    }
+}
+
+#[test]
+fn a_body_without_an_end_closes_its_connection_after_the_answer() {
+    let server = in_memory(&["--request-seconds", "2"]);
+    for framing in ["content-length: 2", "content-length: 99999999", "expect: 100-continue"] {
+        let mut connection = server.connect();
+        let head = format!("POST /nowhere HTTP/1.1\r\nhost: a\r\n{framing}\r\n");
+        let length = if framing.starts_with("expect") { "content-length: 2\r\n" } else { "" };
+        connection.send(format!("{head}{length}\r\n").as_bytes()).unwrap();
+        let answer = connection.receive("POST").unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (404, Some("close")), "{framing}");
     }
 }
 

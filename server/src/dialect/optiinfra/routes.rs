@@ -159,13 +159,13 @@ fn get(app: &App, id: &str) -> Answer {
     Ok(ok(wire::agent(&slot, now)))
 }
 
-async fn register(app: &App, by: By, body: Incoming) -> Answer {
+async fn register(app: &App, by: By, body: &mut Incoming) -> Answer {
     let declared = Registration::read(&bytes(app, body).await?).map_err(bad_request)?;
     let slot = registered(app, by, &Uuid::new_v4().to_string(), declared).await?;
     Ok(wire::json(StatusCode::CREATED, wire::registered(&slot)))
 }
 
-async fn named_register(app: &App, by: By, body: Incoming) -> Answer {
+async fn named_register(app: &App, by: By, body: &mut Incoming) -> Answer {
     let (id, declared) = NamedRegistration::read(&bytes(app, body).await?).map_err(bad_request)?;
     Ok(ok(wire::named_registered(&*registered(app, by, &id, declared).await?)))
 }
@@ -176,12 +176,12 @@ async fn registered(app: &App, by: By, id: &str, declared: Declared) -> Result<A
     Ok(done.map_err(|error| refusal(&error))?.slot)
 }
 
-async fn heartbeat(app: &App, by: By, id: &str, body: Incoming) -> Answer {
+async fn heartbeat(app: &App, by: By, id: &str, body: &mut Incoming) -> Answer {
     let beat = Beat::read(&bytes(app, body).await?).map_err(bad_request)?;
     Ok(ok(wire::heard(&*heard(app, by, id, beat).await?)))
 }
 
-async fn named_heartbeat(app: &App, by: By, id: Option<&str>, body: Incoming) -> Answer {
+async fn named_heartbeat(app: &App, by: By, id: Option<&str>, body: &mut Incoming) -> Answer {
     let (given, beat) = NamedBeat::read(&bytes(app, body).await?).map_err(bad_request)?;
     let id = id.unwrap_or(&given);
     if id.is_empty() {
@@ -230,7 +230,7 @@ fn ok(text: String) -> Response<Body> {
     wire::json(StatusCode::OK, text)
 }
 
-async fn bytes(app: &App, body: Incoming) -> Result<Bytes, Refusal> {
+async fn bytes(app: &App, body: &mut Incoming) -> Result<Bytes, Refusal> {
     let bytes = body::read(body, &app.limits).await;
     bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))
 }
