@@ -107,8 +107,8 @@ pub enum OpenError {
     /// Another engine's store is there.
     #[error(
         "the store at {path} was written by {holds}, and is asked for as {asked}; open it as \
-         --store '{holds}:{path}', or carry it over: take a snapshot (rolecall snapshot) and \
-         restore it into another directory (rolecall restore)"
+         --store '{holds}:{path}', or carry it over: start it so, take a snapshot \
+         (POST /v1/admin/snapshot), and restore that into another directory (rolecall restore)"
     )]
     OtherEngine {
         /// Which store.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+use registry_core::Revision;
 
 use super::config::FjallConfig;
 use super::journal;
@@ -63,6 +64,9 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let path = directory.path().join(ENGINE);
         if !path.try_exists()? {
+            if note.is_some_and(|note| note.revision > Revision(0)) {
+                return Err(Damage::of_file(ENGINE, "is missing").into());
+            }
             begin(directory, config)?;
         }
         for marker in MARKERS {

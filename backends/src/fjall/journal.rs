@@ -57,6 +57,10 @@ pub(super) fn mend(path: &Path, note: Option<Note>) -> Result<(), Failure> {
         return Ok(());
     }
     let numbers = numbers(path)?;
+    // Fjall would begin an empty one, and drop what it finds in none.
+    if numbers.is_empty() && note.is_some_and(|note| note.revision > Revision(0)) {
+        return Err(Damage::of_file("fjall", "has no journal").into());
+    }
     let mut revision = None;
     for number in &numbers {
         let name = format!("{number}.jnl");

@@ -74,6 +74,18 @@ async fn an_overwritten_journal_is_refused() {
 }
 
 #[tokio::test]
+async fn where_the_journal_or_all_of_it_is_gone_nothing_is_made_in_its_place() {
+    for gone in ["0.jnl", ""] {
+        let (home, _) = broken(|home| match gone {
+            "" => fs::remove_dir_all(home.file("")).unwrap(),
+            journal => fs::remove_file(home.file(journal)).unwrap(),
+        })
+        .await;
+        assert!(!home.file(gone).exists(), "{gone:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_journal_cut_short_or_gone_is_refused() {
     for length in [400_000, 0] {
         let (home, reason) = broken(|home| {
