@@ -183,6 +183,14 @@ async fn what_comes_into_a_list_among_the_lapsed_is_shown() {
 }
 
 #[tokio::test]
+async fn what_an_update_revives_before_it_was_hidden_is_shown() {
+    let registry = just_lapsed().await;
+    let last = id(2 * limits::DEADLINES_PER_TICK_MAX - 1);
+    registry.update(NAMESPACE, &last, Guard::default(), |_| Ok(())).await.unwrap();
+    assert_eq!(shown(&registry, "a"), [last]);
+}
+
+#[tokio::test]
 async fn what_comes_back_while_others_read_is_shown() {
     let registry = just_lapsed().await;
     // Lets the driver hide the first of them; the rest is still to come.

@@ -91,12 +91,14 @@ impl Chunks {
         if chunk.len() > SPARSE || key == OLDEST {
             return;
         }
+        if chunk.is_empty() {
+            self.chunks.remove(&key);
+            return;
+        }
         let few = chunk.clone();
         let before = self.chunks.get_prev_mut(&Revision(key.0 - 1));
         let (_, before) = before.expect("the first chunk has the oldest key");
-        if few.is_empty() {
-            self.chunks.remove(&key);
-        } else if few.len() + before.len() <= CHUNK - SPARSE {
+        if few.len() + before.len() <= CHUNK - SPARSE {
             Arc::make_mut(before).extend(few);
             self.chunks.remove(&key);
         }
