@@ -20,7 +20,7 @@ use crate::query::Query;
 use crate::record::Declared;
 use crate::recover;
 use crate::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{Mark, Store, StoreError};
 use crate::watch::{Hub, Start, Watcher};
 
 /// A handle on a registry. Cloning it is cheap; all clones are the same registry.
@@ -416,7 +416,7 @@ impl Builder {
     /// Calls that write wait until the driver runs.
     ///
     /// # Errors
-    /// [`OpenError`]; the store is then as it was.
+    /// [`OpenError`]; what the store holds is then as it was.
     pub async fn open(self) -> Result<(Registry, Driver), OpenError> {
         for (name, rules) in &self.namespaces {
             Key::new(name, "any")?;
@@ -424,12 +424,18 @@ impl Builder {
         }
         let contents = recover::load(self.store.as_ref()).await?;
         let now = recover::resume_at(&contents, self.clock.as_ref(), &self.options);
+        let unmarked = contents.loaded.mark.is_none() && now > Tick::default();
         let shared = Arc::new(Shared {
             catalog: Arc::new(Catalog::new(self.namespaces, self.default_rules)),
             hub: Hub::new(contents.loaded.revision),
             timeline: Timeline::resume(self.clock, now),
         });
         let recovered = recover::fill(&shared, contents, now, &self.options)?;
+        if unmarked {
+            // Only records told the time, and they may be gone at the next start.
+            let mark = Mark { tick: now, wall: shared.timeline.wall() };
+            self.store.renew(Vec::new(), Some(mark)).await?;
+        }
         let (sender, queue) = mpsc::channel(limits::QUEUE_OPERATIONS_MAX);
         let driver = Driver::new(Arc::clone(&shared), self.store, self.options, queue, recovered);
         Ok((Registry { shared, queue: sender }, driver))

@@ -11,9 +11,10 @@ mod story;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use registry_core::Term;
 
 use self::machine::{Fjall, Memory, Place, Sled};
-use self::story::Step;
+use self::story::{Fence, Step, Who};
 
 const STEPS_MAX: usize = 60;
 
@@ -57,4 +58,20 @@ proptest! {
     ) {
         tell::<Fjall>(&steps)?;
     }
+}
+
+/// Before the first mark only the records tell how late it is.
+#[test]
+fn time_goes_on_also_when_the_record_that_told_it_is_gone() {
+    let (who, fence) = (Who { namespace: 1, id: 3 }, Fence::Absent);
+    let steps = [
+        Step::Advance(1),
+        Step::Register { who, role: 0, term: Term::Default, fence },
+        Step::Crash,
+        Step::Deregister { who, fence },
+        Step::Crash,
+    ];
+    tell::<Memory>(&steps).expect("as the model has it");
+    tell::<Sled>(&steps).expect("as the model has it");
+    tell::<Fjall>(&steps).expect("as the model has it");
 }
