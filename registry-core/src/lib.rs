@@ -56,6 +56,7 @@ mod flush;
 mod error;
 pub mod encoding;
 pub mod limits;
+mod maker;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -1,17 +1,16 @@
 //! From the store to the catalog: at the start, and when a store could not say what it did.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::catalog::{Due, Pulse, Slot};
+use crate::catalog::{Catalog, Due, Filling, Slot};
 use crate::change::{Cause, Change};
 use crate::clock::{Clock, Tick};
-use crate::encoding::{DecodeError, decode};
 use crate::key::Key;
-use crate::lease::{Beat, Standing};
-use crate::record::Record;
+use crate::lease::{Lease, Standing};
+use crate::maker::Maker;
 use crate::registry::{OpenError, Options, Shared};
-use crate::store::{Loaded, Store, StoreError, Stored};
+use crate::store::{Loaded, Store, StoreError};
 
 /// What the driver has to go on with.
 #[derive(Default)]
@@ -24,29 +23,23 @@ pub(crate) struct Recovered {
     pub(crate) revived: Vec<Key>,
 }
 
-/// Everything a store holds, decoded, in the order of creation.
+/// Everything a store holds.
 pub(crate) struct Contents {
-    records: Vec<(Record, Beat)>,
+    /// Each lease is as it rests: [`fill`] says what it comes to.
+    slots: Vec<Arc<Slot>>,
+    filling: Filling,
     pub(crate) loaded: Loaded,
 }
 
-/// Records shown to the catalog at a time.
-const STEP: usize = 8_192;
-
-/// Reads everything.
-pub(crate) async fn load(store: &dyn Store) -> Result<Contents, OpenError> {
-    let mut records = Vec::new();
-    let mut damaged: Option<DecodeError> = None;
-    let mut each = |stored: Stored| match decode(&stored) {
-        Ok(record) => records.push((record, stored.beat)),
-        Err(error) => damaged = damaged.take().or(Some(error)),
-    };
-    let loaded = store.load(&mut each).await?;
-    if let Some(error) = damaged {
-        return Err(error.into());
-    }
-    records.sort_by_key(|(record, _)| record.created);
-    Ok(Contents { records, loaded })
+/// Reads everything into an empty catalog, which does not show it yet.
+pub(crate) async fn load(store: &dyn Store, catalog: &Arc<Catalog>) -> Result<Contents, OpenError> {
+    let (mut slots, mut filling) = (Vec::new(), Filling::default());
+    let loaded = read(store, catalog, |slot| {
+        slots.push(Arc::clone(&slot));
+        catalog.put(slot, &mut filling);
+    });
+    let loaded = loaded.await?;
+    Ok(Contents { slots, filling, loaded })
 }
 
 /// Where registry time goes on.
@@ -55,7 +48,7 @@ pub(crate) async fn load(store: &dyn Store) -> Result<Contents, OpenError> {
 /// down counts, as far as the wall clock can tell.
 pub(crate) fn resume_at(contents: &Contents, clock: &dyn Clock, options: &Options) -> Tick {
     let Some(mark) = contents.loaded.mark else {
-        let renewed = contents.records.iter().map(|(_, beat)| beat.renewed);
+        let renewed = contents.slots.iter().map(|slot| slot.lease().renewed);
         return renewed.max().unwrap_or_default();
     };
     if options.restart_grace_ms > 0 {
@@ -67,115 +60,110 @@ pub(crate) fn resume_at(contents: &Contents, clock: &dyn Clock, options: &Option
 
 /// Fills an empty catalog.
 pub(crate) fn fill(
-    shared: &Shared,
+    catalog: &Catalog,
     contents: Contents,
     now: Tick,
     options: &Options,
-) -> Result<Recovered, OpenError> {
-    let stopped = contents.loaded.mark.map_or(now, |mark| mark.tick);
-    let mut recovered = Recovered::default();
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for (record, _) in &contents.records {
-        *counts.entry(record.key.namespace()).or_default() += 1;
-    }
-    for (name, count) in counts {
-        shared.catalog.namespace_or_new(name)?.expect(count);
-    }
-    let mut changes = Vec::with_capacity(contents.records.len().min(STEP));
-    for (mut record, beat) in contents.records {
-        let namespace = shared.catalog.namespace_or_new(record.key.namespace())?;
-        record.key = record.key.interned(&namespace.name);
+) -> Recovered {
+    let Contents { slots, filling, loaded } = contents;
+    let stopped = loaded.mark.map_or(now, |mark| mark.tick);
+    let (mut recovered, mut unlisted) = (Recovered::default(), HashSet::new());
+    for slot in &slots {
+        let pulse = slot.pulse();
+        let stored = pulse.latest().renewed;
         // What was renewed after the mark was renewed now: registry time goes on from the mark.
-        let (stored, beat) = (beat, Beat { renewed: beat.renewed.min(now), ..beat });
-        let pulse = Pulse::new(record.key.clone(), record.created, beat);
-        pulse.set_lease(&record, &namespace.rules);
+        let mut lease = Lease { renewed: stored.min(now), ..pulse.lease() };
         if options.restart_grace_ms > 0 {
-            let lease = pulse.lease().resumed(stopped, options.restart_grace_ms);
-            pulse.beat(Beat { renewed: lease.renewed, ..beat }, || ());
+            lease = lease.resumed(stopped, options.restart_grace_ms);
         }
-        if pulse.latest() != stored {
+        if lease.renewed != stored {
+            pulse.resume(lease.renewed);
             // The next restart must begin with the lease as it is now.
-            shared.catalog.soil(&pulse);
+            catalog.soil(pulse);
         }
-        changes.push(recovered.add(record, pulse, None, now));
-        if changes.len() == STEP {
-            shared.hub.reset(&shared.catalog, &changes, contents.loaded.revision);
-            changes.clear();
+        recovered.note(slot, now);
+        if !slot.is_listed() {
+            unlisted.insert(slot.record().created);
         }
     }
-    shared.hub.reset(&shared.catalog, &changes, contents.loaded.revision);
-    Ok(recovered)
+    catalog.show(filling, &unlisted, loaded.revision);
+    recovered.slots = slots;
+    recovered
+}
+
+/// Hands out a slot for every record, with the lease as it rests.
+async fn read(
+    store: &dyn Store,
+    catalog: &Arc<Catalog>,
+    mut take: impl FnMut(Arc<Slot>) + Send,
+) -> Result<Loaded, OpenError> {
+    let mut maker = Maker::start(catalog)?;
+    let loaded = store.load(&mut |stored| maker.give(stored, &mut take)).await?;
+    maker.finish(take).map(|()| loaded)
 }
 
 /// Makes the catalog equal to the store again. Watchers are told to start over.
 pub(crate) async fn reload(shared: &Shared, store: &dyn Store) -> Result<Recovered, StoreError> {
-    let contents = match load(store).await {
-        Ok(contents) => contents,
+    let mut slots = Vec::new();
+    let loaded = match read(store, &shared.catalog, |slot| slots.push(slot)).await {
+        Ok(loaded) => loaded,
         Err(OpenError::Store(error)) => return Err(error),
         Err(other) => return Err(StoreError::Broken(other.into())),
     };
+    slots.sort_by_key(|slot| slot.record().created);
     let now = shared.timeline.now();
     let mut recovered = Recovered::default();
     let mut changes = Vec::new();
     let mut kept = HashSet::new();
-    for (mut record, beat) in contents.records {
+    for mut slot in slots {
+        let record = slot.record();
         let before = shared.catalog.get(record.key.namespace(), record.key.id());
         kept.insert(record.key.clone());
-        if before.as_ref().is_some_and(|slot| slot.record().modified == record.modified) {
+        if before.as_ref().is_some_and(|before| before.record().modified == record.modified) {
             continue;
         }
-        let namespace = match shared.catalog.namespace_or_new(record.key.namespace()) {
-            Ok(namespace) => namespace,
-            Err(error) => return Err(StoreError::Broken(error.into())),
-        };
-        record.key = record.key.interned(&namespace.name);
-        let same = before.as_ref().filter(|slot| slot.record().created == record.created);
-        let pulse = same.map_or_else(
-            || Pulse::new(record.key.clone(), record.created, beat),
-            |slot| Arc::clone(slot.pulse()),
-        );
-        pulse.beat(beat, || shared.catalog.count_revival());
-        pulse.set_lease(&record, &namespace.rules);
-        changes.push(recovered.add(record, pulse, before, now));
+        if let Some(before) = &before
+            && before.record().created == record.created
+        {
+            // The same life: its heartbeats go on.
+            let beat = slot.pulse().latest();
+            slot = Slot::new(record.clone(), Arc::clone(before.pulse()));
+            slot.pulse().beat(beat, || shared.catalog.count_revival());
+            shared.catalog.set_lease(&slot);
+        }
+        recovered.note(&slot, now);
+        recovered.slots.push(Arc::clone(&slot));
+        let (revision, at) = (slot.record().modified, slot.last_seen());
+        let after = Some(slot);
+        changes.push(Change { revision, cause: Cause::Recovered, at, before, after, by: None });
     }
-    let at = shared.timeline.wall();
+    let (revision, at) = (loaded.revision, shared.timeline.wall());
     for view in shared.catalog.everything() {
         let slots = view.slots().filter(|slot| !kept.contains(&slot.record().key));
         changes.extend(slots.map(|slot| {
-            let (revision, cause) = (contents.loaded.revision, Cause::Recovered);
             let before = Some(Arc::clone(slot));
-            Arc::new(Change { revision, cause, at, before, after: None, by: None })
+            Change { revision, cause: Cause::Recovered, at, before, after: None, by: None }
         }));
     }
-    shared.hub.reset(&shared.catalog, &changes, contents.loaded.revision);
+    shared.hub.reset(&shared.catalog, &changes, loaded.revision);
     Ok(recovered)
 }
 
 // === impl Recovered ===
 
 impl Recovered {
-    fn add(
-        &mut self,
-        record: Record,
-        pulse: Arc<Pulse>,
-        before: Option<Arc<Slot>>,
-        now: Tick,
-    ) -> Arc<Change> {
+    /// Says what the lease of a record has come to, and remembers what is to be announced of it.
+    fn note(&mut self, slot: &Slot, now: Tick) {
+        let (record, pulse) = (slot.record(), slot.pulse());
         let announced = record.lapsed_at.is_some();
         let stale = pulse.lease().standing(now) == Standing::Stale && pulse.lapse(now);
         if !stale {
             pulse.revive();
         }
         match (stale, announced) {
-            (true, false) => self.due.push(Due::Lapsed(Arc::clone(&pulse))),
+            (true, false) => self.due.push(Due::Lapsed(Arc::clone(pulse))),
             (false, true) => self.revived.push(record.key.clone()),
             _ => {}
         }
-        let revision = record.modified;
-        let at = pulse.last_seen();
-        let slot = Slot::new(record, pulse);
-        self.slots.push(Arc::clone(&slot));
-        let after = Some(slot);
-        Arc::new(Change { revision, cause: Cause::Recovered, at, before, after, by: None })
     }
 }

@@ -422,20 +422,18 @@ impl Builder {
             Key::new(name, "any")?;
             rules.default_ttl.map_or(Ok(()), crate::Ttl::check)?;
         }
-        let contents = recover::load(self.store.as_ref()).await?;
+        let catalog = Arc::new(Catalog::new(self.namespaces, self.default_rules));
+        let contents = recover::load(self.store.as_ref(), &catalog).await?;
         let now = recover::resume_at(&contents, self.clock.as_ref(), &self.options);
-        let unmarked = contents.loaded.mark.is_none() && now > Tick::default();
-        let shared = Arc::new(Shared {
-            catalog: Arc::new(Catalog::new(self.namespaces, self.default_rules)),
-            hub: Hub::new(contents.loaded.revision),
-            timeline: Timeline::resume(self.clock, now),
-        });
-        let recovered = recover::fill(&shared, contents, now, &self.options)?;
-        if unmarked {
+        let (revision, mark) = (contents.loaded.revision, contents.loaded.mark);
+        let timeline = Timeline::resume(self.clock, now);
+        let recovered = recover::fill(&catalog, contents, now, &self.options);
+        if mark.is_none() && now > Tick::default() {
             // Only records told the time, and they may be gone at the next start.
-            let mark = Mark { tick: now, wall: shared.timeline.wall() };
+            let mark = Mark { tick: now, wall: timeline.wall() };
             self.store.renew(Vec::new(), Some(mark)).await?;
         }
+        let shared = Arc::new(Shared { catalog, hub: Hub::new(revision), timeline });
         let (sender, queue) = mpsc::channel(limits::QUEUE_OPERATIONS_MAX);
         let driver = Driver::new(Arc::clone(&shared), self.store, self.options, queue, recovered);
         Ok((Registry { shared, queue: sender }, driver))

@@ -119,10 +119,10 @@ impl Hub {
     }
 
     /// Forgets the history: what led to `revision` cannot be told change by change.
-    pub(crate) fn reset(&self, catalog: &Catalog, changes: &[Arc<Change>], revision: Revision) {
+    pub(crate) fn reset(&self, catalog: &Catalog, changes: &[Change], revision: Revision) {
         {
             let _telling = lock(&self.telling);
-            catalog.apply(changes.iter().map(|change| Step::Change(change)));
+            catalog.apply(changes.iter().map(Step::Change));
             catalog.skip_to(revision);
             let mut history = lock(&self.history);
             history.changes.clear();

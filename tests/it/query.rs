@@ -7,6 +7,7 @@ use proptest::test_runner::Config;
 use registry_core::{
     Claim, Declared, Guard, Key, OnConflict, Query, Record, Registry, Rules, Service, State,
 };
+use tokio::task::JoinHandle;
 
 const NAMESPACES: [&str; 2] = ["one", "two"];
 const WORDS: [&str; 3] = ["a", "b", "c"];
@@ -78,17 +79,20 @@ fn brute(all: &[Record], query: &Query) -> Vec<Key> {
     found.into_iter().map(|record| record.key.clone()).collect()
 }
 
-async fn compare(steps: Vec<Step>, queries: Vec<Query>) -> Result<(), TestCaseError> {
+async fn open(store: &backends::MemoryStore) -> (Registry, JoinHandle<()>) {
     // One label is indexed, the others are looked at record by record.
     let rules = Rules {
         on_conflict: OnConflict::Replace,
         indexed_labels: vec!["a".to_owned()],
         ..Rules::default()
     };
-    let store = Arc::new(backends::MemoryStore::new());
-    let builder = Registry::builder(store).default_rules(rules);
+    let builder = Registry::builder(Arc::new(store.clone())).default_rules(rules);
     let (registry, driver) = builder.open().await.expect("memory opens");
-    tokio::spawn(driver.run(std::future::pending()));
+    let driver = tokio::spawn(async { driver.run(std::future::pending()).await.expect("it runs") });
+    (registry, driver)
+}
+
+async fn take(registry: &Registry, steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Register(namespace, id, declared) => {
@@ -102,17 +106,43 @@ async fn compare(steps: Vec<Step>, queries: Vec<Query>) -> Result<(), TestCaseEr
             }
         }
     }
+}
+
+fn compare(registry: &Registry, queries: &[Query]) -> Result<(), TestCaseError> {
     let everything = registry.discover(&Query::any().including_stale());
     let all: Vec<Record> = everything.iter().map(|slot| slot.record().clone()).collect();
     prop_assert_eq!(all.len(), registry.len());
     for query in queries {
-        let found = registry.discover(&query);
+        let found = registry.discover(query);
         let keys: Vec<Key> = found.iter().map(|slot| slot.record().key.clone()).collect();
         prop_assert_eq!(found.len(), keys.len());
         prop_assert_eq!(found.is_empty(), keys.is_empty());
-        prop_assert_eq!(keys, brute(&all, &query), "{:?}", query);
+        prop_assert_eq!(keys, brute(&all, query), "{:?}", query);
     }
     Ok(())
+}
+
+async fn live(
+    (first, then): (Vec<Step>, Vec<Step>),
+    queries: &[Query],
+) -> Result<(), TestCaseError> {
+    let store = backends::MemoryStore::new();
+    let (registry, driver) = open(&store).await;
+    take(&registry, first).await;
+    compare(&registry, queries)?;
+    let found = |registry: &Registry| {
+        let found = registry.discover(&Query::any().including_stale());
+        found.iter().map(|slot| slot.record().clone()).collect::<Vec<_>>()
+    };
+    let before = found(&registry);
+    driver.abort();
+
+    // What was opened with everything in it at once is as what grew, and goes on like it.
+    let (registry, _driver) = open(&store).await;
+    prop_assert_eq!(found(&registry), before);
+    compare(&registry, queries)?;
+    take(&registry, then).await;
+    compare(&registry, queries)
 }
 
 proptest! {
@@ -120,10 +150,11 @@ proptest! {
 
     #[test]
     fn views_give_what_a_look_at_every_record_gives(
-        steps in prop::collection::vec(step(), 0..150),
+        first in prop::collection::vec(step(), 0..150),
+        then in prop::collection::vec(step(), 0..40),
         queries in prop::collection::vec(query(), 1..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime can be built").block_on(compare(steps, queries))?;
+        runtime.expect("a runtime can be built").block_on(live((first, then), &queries))?;
     }
 }

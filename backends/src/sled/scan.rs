@@ -1,5 +1,7 @@
 //! Everything that is at rest, read back: rows into records, checked against each other.
 
+use std::collections::HashMap;
+
 use registry_core::store::{Loaded, Stored};
 use registry_core::{Beat, Key, Revision};
 
@@ -53,8 +55,8 @@ impl Writer {
         Ok(loaded)
     }
 
-    /// Every beat, in the order of lives.
-    fn beats(&self) -> Result<Vec<(Revision, Beat)>, Failure> {
+    /// Every beat, by the life that it belongs to.
+    fn beats(&self) -> Result<HashMap<Revision, Beat>, Failure> {
         let rows = self.engine.rows(layout::BEATS).map(|item| {
             let (row, value) = item?;
             Ok((layout::life_of(&row)?, layout::read_beat(&row, &value)?))
@@ -67,12 +69,11 @@ impl Writer {
         key: Key,
         header: Header,
         inline: &[u8],
-        beats: &[(Revision, Beat)],
+        beats: &HashMap<Revision, Beat>,
     ) -> Result<Stored, Failure> {
         let damage = |reason| Damage::new(&layout::record_row(&key), reason);
         let Header { created, modified, body_bytes } = header;
-        let beat = beats.binary_search_by_key(&created, |(life, _)| *life);
-        let (_, beat) = beats[beat.map_err(|_| damage("has no beat"))?];
+        let beat = *beats.get(&created).ok_or_else(|| damage("has no beat"))?;
         let mut body = Vec::with_capacity(body_bytes);
         body.extend_from_slice(inline);
         for index in 0..header.chunks() {

@@ -114,6 +114,23 @@ impl Chunks {
     }
 }
 
+impl FromIterator<(Revision, Arc<Slot>)> for Chunks {
+    /// Of slots in their order.
+    fn from_iter<I: IntoIterator<Item = (Revision, Arc<Slot>)>>(slots: I) -> Self {
+        let mut slots = slots.into_iter();
+        let mut len = 0;
+        let chunks = std::iter::from_fn(|| {
+            let chunk: Chunk = slots.by_ref().take(CHUNK).collect();
+            let (first, _) = chunk.first()?;
+            let key = if len == 0 { OLDEST } else { *first };
+            len += chunk.len();
+            Some((key, Arc::new(chunk)))
+        });
+        let chunks = chunks.collect();
+        Self { chunks, len }
+    }
+}
+
 // === impl Iter ===
 
 impl<'a> Iterator for Iter<'a> {

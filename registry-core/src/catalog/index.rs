@@ -79,14 +79,6 @@ impl Index {
         found.map(hashbrown::hash_table::OccupiedEntry::remove).is_ok()
     }
 
-    /// Makes room for so many records at once, rather than each time it has become too small.
-    pub(super) fn reserve(&self, records: usize) {
-        for shard in &self.shards {
-            let hash = |row: &Row| self.hasher.hash_one(row.pulse.key.id());
-            shard.write().reserve(records / SHARDS, hash);
-        }
-    }
-
     /// By bits that neither the place in a table nor its tag are made of.
     fn shard(&self, hash: u64) -> &Shard {
         &self.shards[(hash >> 40) as usize % SHARDS]

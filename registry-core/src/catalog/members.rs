@@ -60,18 +60,16 @@ impl Members {
         }
         let slots = self.small().unwrap_or_default();
         if slots.len() >= FEW_MAX {
-            let mut chunks = Chunks::default();
-            for slot in slots.iter().chain([slot]) {
-                chunks.insert(slot.record().created, Arc::clone(slot));
-            }
-            let is_new = chunks.len() > slots.len();
+            let with_revisions = slots.iter().map(|slot| (slot.record().created, Arc::clone(slot)));
+            let mut chunks: Chunks = with_revisions.collect();
+            let is_new = chunks.insert(at, Arc::clone(slot));
             *self = Self::Many(chunks);
             return is_new;
         }
         let before = slots.partition_point(|s| s.record().created < at);
         let after = slots.partition_point(|s| s.record().created <= at);
         let parts = [&slots[..before], std::slice::from_ref(slot), &slots[after..]];
-        *self = Self::of(parts.concat());
+        *self = Self::small_of(parts.concat());
         before == after
     }
 
@@ -81,14 +79,14 @@ impl Members {
             Self::Many(chunks) => {
                 chunks.remove(at);
                 if chunks.len() <= FEW_AGAIN {
-                    *self = Self::of(chunks.iter_after(None).map(Arc::clone).collect());
+                    *self = Self::small_of(chunks.iter_after(None).map(Arc::clone).collect());
                 }
             }
             _ => {
                 let slots = self.small().unwrap_or_default();
                 if slots.iter().any(|s| s.record().created == at) {
                     let kept = slots.iter().filter(|s| s.record().created != at);
-                    *self = Self::of(kept.map(Arc::clone).collect());
+                    *self = Self::small_of(kept.map(Arc::clone).collect());
                 }
             }
         }
@@ -105,8 +103,16 @@ impl Members {
         }
     }
 
+    /// Of slots in the order of their creation.
+    pub(super) fn of(slots: Vec<(Revision, Arc<Slot>)>) -> Self {
+        if slots.len() > FEW_MAX {
+            return Self::Many(slots.into_iter().collect());
+        }
+        Self::small_of(slots.into_iter().map(|(_, slot)| slot).collect())
+    }
+
     /// A small set; the slots are in their order.
-    fn of(mut slots: Vec<Arc<Slot>>) -> Self {
+    fn small_of(mut slots: Vec<Arc<Slot>>) -> Self {
         if slots.len() > 1 {
             return Self::Few(slots.into());
         }

@@ -9,6 +9,7 @@ mod chunks;
 mod deadline;
 mod discovery;
 mod drafts;
+mod fill;
 mod index;
 mod members;
 mod slot;
@@ -24,6 +25,7 @@ pub use self::census::Tally;
 pub(crate) use self::deadline::{Deadlines, Due};
 pub use self::discovery::{Discovery, Iter};
 use self::drafts::Drafts;
+pub(crate) use self::fill::Filling;
 use self::index::Index;
 pub(crate) use self::slot::Pulse;
 pub use self::slot::{Memo, Slot};
@@ -242,6 +244,13 @@ impl Catalog {
         }
     }
 
+    /// Gives the slot's pulse the lease that its namespace's rules make of what the record says.
+    pub(crate) fn set_lease(&self, slot: &Slot) {
+        if let Some(namespace) = self.namespaces.load().get(slot.record().key.namespace()) {
+            slot.pulse().set_lease(slot.record(), &namespace.rules);
+        }
+    }
+
     /// Skips to `revision`: what led there is not told change by change.
     pub(crate) fn skip_to(&self, revision: Revision) {
         self.revision.fetch_max(revision.0, Ordering::AcqRel);
@@ -313,13 +322,6 @@ impl Namespace {
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Slot>> {
         self.records.get(id)
-    }
-
-    /// Makes room for so many records at once, rather than each time it has become too small, and
-    /// for as many names: nearly all differ.
-    pub(crate) fn expect(&self, records: usize) {
-        self.records.reserve(records);
-        self.facets[Facet::Name as usize].pin().reserve(records);
     }
 
     /// Adds the smallest view that holds every match; the query filters what is left to decide.

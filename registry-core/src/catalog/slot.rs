@@ -105,7 +105,7 @@ impl Slot {
     }
 
     /// Whether it stands among the live in every view.
-    pub(super) fn is_listed(&self) -> bool {
+    pub(crate) fn is_listed(&self) -> bool {
         self.record.declared.state == State::Running && !self.pulse.is_lapsed()
     }
 
@@ -160,6 +160,11 @@ impl Pulse {
             self.reviving.store(false, Ordering::SeqCst);
         }
         !self.lapsed.load(Ordering::SeqCst)
+    }
+
+    /// Says when it was renewed, whatever it was before: nobody hears of it yet.
+    pub(crate) fn resume(&self, renewed: Tick) {
+        self.renewed.store(renewed.0, Ordering::SeqCst);
     }
 
     /// Marks it as lapsed, unless a heartbeat came in between.
