@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::bare::Engine;
 use crate::memory::{self, resident};
 use crate::table::Row;
-use crate::{WORKPLACE, apart};
+use crate::{WORKPLACE, apart, warm};
 
 /// Opens the registry that rests in a directory.
 pub(crate) const RECOVER: &str = "recover";
@@ -81,7 +81,9 @@ fn come_back(engine: Engine, home: &Path, records: usize) -> Vec<Row> {
     apart(READ_BARE, home);
     let (mut ours, mut bare, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        warm(records);
         bare.push(apart(READ_BARE, home)[0].value);
+        warm(records);
         let rows = apart(RECOVER, home);
         ours.push(rows[0].value);
         weights.extend(rows.get(1).map(|row| row.value));
