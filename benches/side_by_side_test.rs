@@ -51,6 +51,7 @@ fn every_row_of_a_tiny_comparison_has_a_figure() {
             assert!(said.contains(title), "no `{title}` in {said}");
         }
     }
+    assert!(said.contains("| floor on sled ") && said.contains("of floor on sled, is "), "{said}");
     let written = std::fs::read_to_string(table).unwrap();
     assert!(written.ends_with(&said), "{written}");
     let svg = std::fs::read_to_string(out.path().join("side-by-side.svg")).unwrap();

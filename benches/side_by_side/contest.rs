@@ -2,7 +2,7 @@
 //! machine does meanwhile strikes all of them alike.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::work::Work;
 
 /// The name of the floor in the table.
 pub(crate) const FLOOR: &str = "floor";
+/// The floor with what sled does for durable records, and nothing else of ours.
+pub(crate) const FLOOR_ON_SLED: &str = "floor on sled";
 
 /// How long and how often everything is measured.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -81,14 +83,21 @@ impl Arena<'_> {
         if work.is_encrypted() {
             ours.encrypt(self.site, &self.papers)?;
         }
-        let (floor, address) = self.floor(work, &answer)?;
-        let mut lanes = vec![Lane {
-            entry: Entry::of(FLOOR),
-            address,
-            process: Some(&floor),
-            load: Load::Http(asked.clone()),
-            population: self.population,
-        }];
+        let mut floors = vec![(FLOOR, self.floor(work, &answer, None)?)];
+        if work == Work::Register {
+            let keeps = self.site.dir.join("records-floor");
+            floors.push((FLOOR_ON_SLED, self.floor(work, &answer, Some(&keeps))?));
+        }
+        let mut lanes: Vec<Lane<'_>> = Vec::new();
+        for (name, (process, address)) in &floors {
+            lanes.push(Lane {
+                entry: Entry::of(name),
+                address: *address,
+                process: Some(process),
+                load: Load::Http(asked.clone()),
+                population: self.population,
+            });
+        }
         for contender in &*contenders {
             let Some((load, population)) = contender.load(work, self.population) else { continue };
             let (address, process) = (contender.address, contender.process.as_ref());
@@ -124,7 +133,12 @@ impl Arena<'_> {
         Stamp(self.runs)
     }
 
-    fn floor(&self, work: Work, answer: &Answer) -> Outcome<(Process, SocketAddr)> {
+    fn floor(
+        &self,
+        work: Work,
+        answer: &Answer,
+        keeps: Option<&Path>,
+    ) -> Outcome<(Process, SocketAddr)> {
         let path = self.site.dir.join("answer.json");
         std::fs::write(&path, serde_json::to_vec(answer)?)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -132,6 +146,10 @@ impl Arena<'_> {
         command.args(["--reads", work.reads().name()]);
         if work.is_encrypted() {
             command.arg("--tls").arg(&self.papers);
+        }
+        if let Some(keeps) = keeps {
+            command.arg("--keeps").arg(keeps);
+            command.args(["--records", &self.population.records.to_string()]);
         }
         Process::greeted(&mut command, &self.site.log(FLOOR))
     }
@@ -143,7 +161,7 @@ impl Lane<'_> {
     fn measure(
         &self,
         work: Work,
-        dir: &std::path::Path,
+        dir: &Path,
         stamp: Stamp,
         time: Duration,
         bytes: usize,

@@ -26,6 +26,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::caller::{Answer, Outcome};
+use crate::keeper::Keeper;
 
 /// How a floor is made.
 #[derive(Debug, Args)]
@@ -39,6 +40,12 @@ pub(crate) struct FloorFlags {
     /// A folder with `cert.pem` and `key.pem`: then it speaks HTTP/2 over TLS.
     #[arg(long)]
     pub(crate) tls: Option<PathBuf>,
+    /// A new folder in which it keeps each record that it parses, with sled and nothing else.
+    #[arg(long)]
+    pub(crate) keeps: Option<PathBuf>,
+    /// How many it keeps from the start.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) records: usize,
 }
 
 /// What is done with a request's body: no less than any server must do.
@@ -79,6 +86,7 @@ struct Floor {
     headers: HeaderMap,
     body: Bytes,
     reads: Reads,
+    keeper: Option<Keeper>,
 }
 
 // === impl Reads ===
@@ -104,7 +112,8 @@ pub(crate) fn serve(flags: &FloorFlags) -> Outcome<()> {
         headers.append(name.parse::<hyper::header::HeaderName>()?, value.parse()?);
     }
     let (status, body) = (StatusCode::from_u16(answer.status)?, answer.body.into());
-    let floor = Arc::new(Floor { status, headers, body, reads: flags.reads });
+    let keeper = flags.keeps.as_deref().map(|dir| Keeper::open(dir, flags.records)).transpose()?;
+    let floor = Arc::new(Floor { status, headers, body, reads: flags.reads, keeper });
     let tls = flags.tls.as_deref().map(encryption).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -146,7 +155,13 @@ async fn answer(floor: Arc<Floor>, request: Request<Incoming>) -> Outcome<Respon
         let body = request.into_body().collect().await?.to_bytes();
         match floor.reads {
             Reads::Nothing | Reads::Bytes => {}
-            Reads::Record => look_at(&serde_json::from_slice::<Record>(&body)?),
+            Reads::Record => {
+                let record: Record = serde_json::from_slice(&body)?;
+                look_at(&record);
+                if let Some(keeper) = &floor.keeper {
+                    keeper.keep(record.id, body).await?;
+                }
+            }
             Reads::Ids => drop(std::hint::black_box(serde_json::from_slice::<Ids>(&body)?.ids)),
         }
     }

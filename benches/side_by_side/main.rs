@@ -8,6 +8,7 @@ mod curves;
 mod dialect;
 mod floor;
 mod generator;
+mod keeper;
 mod lua;
 mod outcome;
 mod population;
@@ -139,7 +140,7 @@ fn compare(flags: &Flags) -> Outcome<bool> {
     let out = results(flags.out.clone())?;
     let home = tempfile::tempdir_in(&out)?;
     let site = Site { dir: home.path().to_owned(), server: server(flags)? };
-    let mut report = Report::new(flags.records, pace);
+    let mut report = Report::new(&site.server, flags.records, pace);
     let mut contenders = site.start()?;
     if !flags.no_peers {
         let (peers, skipped) = site.start_peers(flags.with_pypi)?;

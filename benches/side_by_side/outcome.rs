@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::contest::{Entry, FLOOR, Sample};
+use crate::contest::{Entry, FLOOR, FLOOR_ON_SLED, Sample};
 use crate::population::Population;
 use crate::work::{Goal, Work, grouped};
 
@@ -31,19 +31,22 @@ pub(crate) struct Figures {
     pub(crate) cpu_us: Option<f64>,
     /// The rate as a part of the floor's: the median over the rounds of what each of them showed.
     pub(crate) of_floor: Option<f64>,
+    /// The same of the floor on sled, where there is one.
+    pub(crate) of_sled: Option<f64>,
     /// Processor time for each thing, in floors.
     pub(crate) cpu_of_floor: Option<f64>,
 }
 
 /// The rows of one work.
 pub(crate) fn rows(work: Work, population: Population, entries: Vec<Entry>) -> Vec<Row> {
-    let floor: Option<Vec<Sample>> = entries
-        .iter()
-        .find(|entry| entry.who == FLOOR && entry.invalid.is_none())
-        .map(|entry| entry.samples.clone());
+    let samples_of = |who: &str| {
+        let found = entries.iter().find(|entry| entry.who == who && entry.invalid.is_none());
+        found.map(|entry| entry.samples.clone())
+    };
+    let (floor, sled) = (samples_of(FLOOR), samples_of(FLOOR_ON_SLED));
     let row = |entry: Entry| {
         let is_valid = entry.invalid.is_none() && !entry.samples.is_empty();
-        let figures = is_valid.then(|| figures(&entry.samples, floor.as_deref()));
+        let figures = is_valid.then(|| figures(&entry.samples, floor.as_deref(), sled.as_deref()));
         let goal = work.goal(&entry.who);
         Row {
             work: work.name(),
@@ -51,7 +54,7 @@ pub(crate) fn rows(work: Work, population: Population, entries: Vec<Entry>) -> V
             who: entry.who,
             figures,
             invalid: entry.invalid,
-            goal: goal.map(said),
+            goal: goal.map(|goal| said(goal, figures.as_ref())),
             is_met: goal.zip(figures).and_then(|(goal, figures)| is_met(goal, &figures)),
             samples: entry.samples,
         }
@@ -59,22 +62,26 @@ pub(crate) fn rows(work: Work, population: Population, entries: Vec<Entry>) -> V
     entries.into_iter().map(row).collect()
 }
 
-fn figures(samples: &[Sample], floor: Option<&[Sample]>) -> Figures {
+fn figures(samples: &[Sample], floor: Option<&[Sample]>, sled: Option<&[Sample]>) -> Figures {
     let of = |part: fn(&Sample) -> f64| median(samples.iter().map(part));
     let rates = || samples.iter().map(|sample| sample.rate);
     let (slowest, fastest) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
     let rate = of(|sample| sample.rate);
     let cpu_us = samples.iter().all(|sample| sample.cpu_us.is_some());
     let cpu_us = cpu_us.then(|| of(|sample| sample.cpu_us.unwrap_or_default()));
-    let pairs = || samples.iter().zip(floor.unwrap_or_default());
-    let cpu = pairs().filter_map(|(own, floor)| Some(own.cpu_us? / floor.cpu_us?));
+    let rate_of = |others: &[Sample]| {
+        median(samples.iter().zip(others).map(|(own, other)| own.rate / other.rate))
+    };
+    let pairs = samples.iter().zip(floor.unwrap_or_default());
+    let cpu = pairs.filter_map(|(own, floor)| Some(own.cpu_us? / floor.cpu_us?));
     Figures {
         rate,
         spread: (fastest - slowest) / 2.0 / rate,
         p50_us: of(|sample| sample.p50_us),
         p99_us: of(|sample| sample.p99_us),
         cpu_us,
-        of_floor: floor.map(|_| median(pairs().map(|(own, floor)| own.rate / floor.rate))),
+        of_floor: floor.map(rate_of),
+        of_sled: sled.map(rate_of),
         cpu_of_floor: floor.and(cpu_us).map(|_| median(cpu)),
     }
 }
@@ -91,8 +98,13 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-fn said(goal: Goal) -> String {
+fn said(goal: Goal, figures: Option<&Figures>) -> String {
     match goal {
+        Goal::OfSled(part) => {
+            let is = figures.and_then(|figures| figures.of_sled);
+            let is = is.map_or(String::new(), |is| format!(", is {is:.2}"));
+            format!("≥ {part:.2} of floor on sled{is}")
+        }
         Goal::OfFloor(part) => format!("≥ {part:.2}"),
         Goal::Items(rate) => format!("≥ {}/s", grouped(rate as usize)),
     }
@@ -101,6 +113,7 @@ fn said(goal: Goal) -> String {
 fn is_met(goal: Goal, figures: &Figures) -> Option<bool> {
     match goal {
         Goal::OfFloor(part) => Some(figures.of_floor? >= part),
+        Goal::OfSled(part) => Some(figures.of_sled? >= part),
         Goal::Items(rate) => Some(figures.rate >= rate),
     }
 }

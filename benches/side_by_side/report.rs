@@ -18,6 +18,7 @@ use crate::work::grouped;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) date: String,
+    /// From which our server was built.
     pub(crate) commit: String,
     pub(crate) machine: Machine,
     pub(crate) records: usize,
@@ -61,12 +62,12 @@ const HEADINGS: [&str; 11] = [
 // === impl Report ===
 
 impl Report {
-    pub(crate) fn new(records: usize, pace: Pace) -> Self {
-        let mut git = Command::new("git");
-        git.args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    pub(crate) fn new(server: &Path, records: usize, pace: Pace) -> Self {
+        let version = said(Command::new(server).arg("--version"));
+        let build = version.split_once("(build ").map_or(&*version, |(_, build)| build);
         Self {
             date: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
-            commit: said(&mut git),
+            commit: build.trim_end_matches(')').to_owned(),
             machine: Machine::here(),
             records,
             connections: CONNECTIONS,

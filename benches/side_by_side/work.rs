@@ -24,6 +24,8 @@ pub(crate) enum Work {
 pub(crate) enum Goal {
     /// This part of the floor's requests a second.
     OfFloor(f64),
+    /// This part of what sled commits by itself.
+    OfSled(f64),
     /// So many items a second, whatever the floor does.
     Items(f64),
 }
@@ -85,11 +87,12 @@ impl Work {
     /// What this one of our servers should reach, if there is a goal for it.
     pub(crate) fn goal(self, who: &str) -> Option<Goal> {
         let (whose, goal) = match self {
+            Work::Register if who == OURS => (OURS, Goal::OfSled(0.80)),
             Work::DiscoverRare | Work::DiscoverRareNative => (OURS, Goal::OfFloor(0.90)),
             Work::DiscoverFrequent => (OURS, Goal::OfFloor(0.80)),
             Work::Heartbeat => (OURS, Goal::OfFloor(0.85)),
             Work::HeartbeatBatch => (OURS, Goal::Items(1_000_000.0)),
-            // On the fastest engine; what sled leaves of it is told beside bare sled, by `scale`.
+            // On the fastest engine.
             Work::Register => (OURS_ON_FJALL, Goal::OfFloor(0.50)),
             Work::Health | Work::Get | Work::Update | Work::DiscoverRareEncrypted => return None,
         };
