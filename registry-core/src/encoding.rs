@@ -43,38 +43,44 @@ pub enum DecodeError {
 struct BodyV1<'a> {
     v: u32,
     #[serde(borrow)]
-    generation: Cow<'a, str>,
+    generation: Text<'a>,
     registered_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lapsed_at: Option<i64>,
-    state: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
-    name: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
-    role: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
-    address: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "str::is_empty")]
-    registered_by: Cow<'a, str>,
+    state: Text<'a>,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    name: Text<'a>,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    role: Text<'a>,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    address: Text<'a>,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    registered_by: Text<'a>,
     /// Absent: the namespace's default. 0: no lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     services: Vec<ServiceV1<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    capabilities: Vec<Cow<'a, str>>,
+    capabilities: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    labels: BTreeMap<Text<'a>, Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    document: Option<Cow<'a, str>>,
+    document: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct ServiceV1<'a> {
-    name: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
 }
+
+/// Text that is read where it lies, unless it has escapes there.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Versioned {
@@ -115,7 +121,12 @@ pub fn encode(record: &Record) -> Vec<u8> {
 /// [`DecodeError`] names the record and says what is wrong with it.
 pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
     let damaged = |reason: String| DecodeError::Damaged { key: stored.key.clone(), reason };
-    let body: BodyV1<'_> = match serde_json::from_slice(&stored.body) {
+    // Known to be text as a whole, so that no part of it is looked at again for that.
+    let body = match std::str::from_utf8(&stored.body) {
+        Ok(body) => body,
+        Err(error) => return Err(damaged(error.to_string())),
+    };
+    let body: BodyV1<'_> = match serde_json::from_str(body) {
         Ok(body) => body,
         Err(error) => {
             return Err(match serde_json::from_slice(&stored.body) {
@@ -135,7 +146,7 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
         declared: Declared {
             name: body.name.into(),
             role: body.role.into(),
-            state: body.state.parse::<State>().map_err(|e| damaged(e.to_string()))?,
+            state: body.state.0.parse::<State>().map_err(|e| damaged(e.to_string()))?,
             address: body.address.into(),
             services: services.map(|s| Service { name: s.name.into(), port: s.port }).collect(),
             capabilities: body.capabilities.into_iter().map(Into::into).collect(),
@@ -148,12 +159,38 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
             },
             document: body.document.map(Into::into),
         },
-        generation: Generation::new(&body.generation).map_err(|e| damaged(e.to_string()))?,
+        generation: Generation::new(&body.generation.0).map_err(|e| damaged(e.to_string()))?,
         registered_at: Timestamp(body.registered_at),
         lapsed_at: body.lapsed_at.map(Timestamp),
         created: stored.created,
         modified: stored.modified,
     })
+}
+
+// === impl Text ===
+
+impl Text<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<Text<'_>> for Box<str> {
+    fn from(Text(text): Text<'_>) -> Self {
+        text.into()
+    }
 }
 
 /// A record that is about to be written has no revision yet; the store gives it one.
@@ -222,6 +259,8 @@ mod tests {
         assert!(error(r#"{"v":2,"other":"things"}"#).contains("vms/a/b has format 2"));
         assert!(error(r#"{"v":1}"#).contains("damaged"));
         assert!(error("").contains("damaged"));
+        let no_text = decode(&stored(&full(), vec![b'{', 0xff])).unwrap_err();
+        assert!(no_text.to_string().contains("vms/a/b is damaged"), "{no_text}");
         let text = String::from_utf8(encode(&full())).unwrap();
         assert!(error(&text.replace("relaunching", "flying")).contains("must be one of running"));
     }

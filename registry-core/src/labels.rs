@@ -97,24 +97,24 @@ impl Index<&str> for Labels {
 }
 
 /// Of several values of one name, the last counts.
-impl<N: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(N, V)> for Labels {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut pairs: Vec<(Box<str>, Box<str>)> =
-            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        pairs.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        pairs.sort_by(|one, other| one.0.as_ref().cmp(other.0.as_ref()));
         pairs.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
+            let same = later.0.as_ref() == kept.0.as_ref();
             if same {
                 std::mem::swap(&mut later.1, &mut kept.1);
             }
             same
         });
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         Self::write(&pairs)
     }
 }
 
-impl<N: Into<Box<str>>, V: Into<Box<str>>, const COUNT: usize> From<[(N, V); COUNT]> for Labels {
+impl<N: AsRef<str>, V: AsRef<str>, const COUNT: usize> From<[(N, V); COUNT]> for Labels {
     fn from(pairs: [(N, V); COUNT]) -> Self {
         pairs.into_iter().collect()
     }

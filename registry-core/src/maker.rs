@@ -13,6 +13,7 @@ use crate::store::{StoreError, Stored};
 /// The thread and what is on its way there and back.
 pub(crate) struct Maker {
     page: Vec<Stored>,
+    page_bytes: usize,
     pages: SyncSender<Vec<Stored>>,
     made: Receiver<Made>,
     /// Pages that were given and have not come back.
@@ -23,7 +24,9 @@ pub(crate) struct Maker {
 
 type Made = Result<Vec<Arc<Slot>>, OpenError>;
 
-const PAGE_RECORDS: usize = 512;
+/// A page ends at whichever comes first.
+const PAGE_RECORDS_MAX: usize = 512;
+const PAGE_BYTES_MAX: usize = 1 << 20;
 /// So many never wait for a place in either direction.
 const PAGES_MAX: usize = 4;
 
@@ -44,14 +47,15 @@ impl Maker {
         };
         let thread = std::thread::Builder::new().name("recover".into()).spawn(work);
         let thread = thread.map_err(|error| StoreError::NotDone(error.into()))?;
-        let page = Vec::with_capacity(PAGE_RECORDS);
-        Ok(Self { page, pages, made, under_way: 0, failed: None, thread })
+        let (page, page_bytes) = (Vec::with_capacity(PAGE_RECORDS_MAX), 0);
+        Ok(Self { page, page_bytes, pages, made, under_way: 0, failed: None, thread })
     }
 
     /// Takes one more, and hands out what has been made of others.
     pub(crate) fn give(&mut self, stored: Stored, take: impl FnMut(Arc<Slot>)) {
+        self.page_bytes += stored.body.len();
         self.page.push(stored);
-        if self.page.len() == PAGE_RECORDS {
+        if self.page.len() == PAGE_RECORDS_MAX || self.page_bytes >= PAGE_BYTES_MAX {
             self.send(take);
         }
     }
@@ -80,7 +84,8 @@ impl Maker {
         if self.under_way == PAGES_MAX {
             self.receive(&mut take);
         }
-        let page = std::mem::replace(&mut self.page, Vec::with_capacity(PAGE_RECORDS));
+        self.page_bytes = 0;
+        let page = std::mem::replace(&mut self.page, Vec::with_capacity(PAGE_RECORDS_MAX));
         if self.pages.send(page).is_ok() {
             self.under_way += 1;
         }
