@@ -1,4 +1,6 @@
 //! The commit loop: what waits becomes one batch, one sync, one step of the catalog, many answers.
+//!
+//! While the store has one batch, the one before is shown: neither waits for the other.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,17 +25,45 @@ struct Pending {
     beat: Beat,
 }
 
+/// A batch that the store has taken whole, and nobody has seen yet.
+pub(crate) struct Taken {
+    keys: HashSet<Key>,
+    pending: Vec<Pending>,
+    outcomes: Vec<Outcome>,
+}
+
+/// A batch to be taken.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<Write>,
+    keys: HashSet<Key>,
+    pending: Vec<Pending>,
+}
+
 // === impl Driver ===
 
 impl Driver {
-    /// Commits one batch of what waits. One operation a key: a second one waits for the first.
+    /// Commits one batch of what waits, and meanwhile shows the one before. One operation a key: a
+    /// second one waits until the first is shown.
     pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
-        let (writes, pending) = self.batch();
+        let Batch { writes, keys, pending } = self.batch();
         if writes.is_empty() {
+            self.show_taken();
             return Ok(());
         }
-        match self.store.commit(writes).await {
-            Ok(outcomes) => self.applied(pending, &outcomes).await,
+        let store = Arc::clone(&self.store);
+        let (committed, ()) = tokio::join!(store.commit(writes), async { self.show_taken() });
+        match committed {
+            Ok(outcomes) if outcomes.contains(&Outcome::Conflict) => {
+                self.overtaken(pending, &outcomes).await
+            }
+            Ok(outcomes) => {
+                self.taken = Some(Taken { keys, pending, outcomes });
+                if !self.has_more() {
+                    self.show_taken();
+                }
+                Ok(())
+            }
             Err(StoreError::NotDone(reason)) => {
                 tracing::warn!(%reason, "the store did not take a batch");
                 self.failed(pending, &Error::Unavailable);
@@ -56,27 +86,27 @@ impl Driver {
         }
     }
 
-    fn batch(&mut self) -> (Vec<Write>, Vec<Pending>) {
-        let (mut writes, mut pending) = (Vec::new(), Vec::new());
+    fn batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
         let mut bytes = 0;
-        let mut keys: HashSet<Key> = HashSet::new();
         let mut later = VecDeque::new();
-        while writes.len() < limits::BATCH_OPERATIONS_MAX
+        while batch.writes.len() < limits::BATCH_OPERATIONS_MAX
             && bytes < limits::BATCH_BYTES_MAX
             && let Some(ticket) = self.waiting.pop_front()
         {
-            if keys.contains(&ticket.key) {
+            let is_taken = self.taken.as_ref().is_some_and(|taken| taken.keys.contains(&ticket.key));
+            if is_taken || batch.keys.contains(&ticket.key) {
                 later.push_back(ticket);
             } else if let Some((write, one)) = self.decide(ticket) {
                 bytes += write.action.bytes();
-                keys.insert(one.key.clone());
-                writes.push(write);
-                pending.push(one);
+                batch.keys.insert(one.key.clone());
+                batch.writes.push(write);
+                batch.pending.push(one);
             }
         }
         later.append(&mut self.waiting);
         self.waiting = later;
-        (writes, pending)
+        batch
     }
 
     /// Answers the operation, or says what is to be written for it.
@@ -124,12 +154,15 @@ impl Driver {
         }
     }
 
-    /// Shows what the store has taken, then answers.
-    async fn applied(
-        &mut self,
-        pending: Vec<Pending>,
-        outcomes: &[Outcome],
-    ) -> Result<(), StoreError> {
+    /// Shows the batch that the store has taken, if there is one, then answers.
+    pub(crate) fn show_taken(&mut self) {
+        if let Some(Taken { pending, outcomes, .. }) = self.taken.take() {
+            self.show(pending, &outcomes);
+        }
+    }
+
+    /// Shows what the store has taken of a batch, then answers. Gives back what it has refused.
+    fn show(&mut self, pending: Vec<Pending>, outcomes: &[Outcome]) -> Vec<Pending> {
         let mut changes = Vec::with_capacity(pending.len());
         let mut answers = Vec::with_capacity(pending.len());
         let mut refused = Vec::new();
@@ -154,9 +187,16 @@ impl Driver {
         for (reply, change) in answers {
             answer(reply, Ok(Done { slot: Arc::clone(change.slot()), cause: change.cause }));
         }
-        if refused.is_empty() {
-            return Ok(());
-        }
+        refused
+    }
+
+    /// Shows what was taken of a batch of which the store has refused something, and finds out why.
+    async fn overtaken(
+        &mut self,
+        pending: Vec<Pending>,
+        outcomes: &[Outcome],
+    ) -> Result<(), StoreError> {
+        let refused = self.show(pending, outcomes);
         tracing::warn!(writes = refused.len(), "another writer has changed the store; reloading");
         self.reload().await?;
         self.failed(refused, &Error::Unavailable);

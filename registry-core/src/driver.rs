@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::{Deadlines, Due};
 use crate::clock::Tick;
+use crate::commit::Taken;
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::limits::{self, BATCH_OPERATIONS_MAX};
@@ -31,6 +32,8 @@ pub struct Driver {
     /// Due, and to be announced once the beats that prove it are at rest up to the given tick.
     pub(crate) due: VecDeque<(Tick, Due)>,
     pub(crate) flush: Flush,
+    /// At rest, and to be shown while the store has the next one.
+    pub(crate) taken: Option<Taken>,
     next_tick: Tick,
 }
 
@@ -65,6 +68,7 @@ impl Driver {
             deadlines: Deadlines::default(),
             due: recovered.due.into_iter().map(|due| (now, due)).collect(),
             flush: Flush::begin(now.after_ms(options.flush_ms)),
+            taken: None,
             next_tick: now,
         };
         driver.flush.wanted = !driver.due.is_empty();
@@ -141,7 +145,15 @@ impl Driver {
     fn is_idle(&self) -> bool {
         let announceable = self.due.front().is_some_and(|(tick, _)| *tick <= self.flush.marked);
         let flushing = self.flush.mark.is_some() || !self.flush.callers.is_empty();
-        self.waiting.is_empty() && self.inbox.is_empty() && !announceable && !flushing
+        let waiting = !self.waiting.is_empty() || !self.inbox.is_empty() || self.taken.is_some();
+        !(waiting || announceable || flushing)
+    }
+
+    /// Whether something else waits to be committed.
+    pub(crate) fn has_more(&mut self) -> bool {
+        self.receive();
+        self.sort_inbox();
+        !self.waiting.is_empty()
     }
 
     /// Takes what has arrived, without waiting.
