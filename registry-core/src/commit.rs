@@ -94,7 +94,8 @@ impl Driver {
             && bytes < limits::BATCH_BYTES_MAX
             && let Some(ticket) = self.waiting.pop_front()
         {
-            let is_taken = self.taken.as_ref().is_some_and(|taken| taken.keys.contains(&ticket.key));
+            let is_taken =
+                self.taken.as_ref().is_some_and(|taken| taken.keys.contains(&ticket.key));
             if is_taken || batch.keys.contains(&ticket.key) {
                 later.push_back(ticket);
             } else if let Some((write, one)) = self.decide(ticket) {
