@@ -2,8 +2,11 @@
 //! opened.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use registry_core::store::{Action, Expect, Store, Write};
+use registry_core::{Beat, Key, Registry};
 use support::dice::Dice;
 use support::process::{Server, Setup};
 use support::wait;
@@ -288,3 +291,23 @@ fn the_log_says_how_the_store_was_found() {
     let log = Server::start(data.path()).log();
     assert!(log.contains("not stopped cleanly") && log.contains(found), "{log}");
 }
+
+#[test]
+fn a_record_that_makes_no_sense_is_named_among_very_many() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
+    runtime.block_on(async {
+        let store = backends::MemoryStore::new();
+        for (id, body) in (0..3_000).map(|n| (n, if n == 1_700 { r#"{"v":9}"# } else { SOUND })) {
+            let key = Key::new("vms", &format!("vm-{id}")).expect("a plain key");
+            let action = Action::Put { body: body.into(), beat: Beat::default() };
+            let write = Write { key, expect: Expect::Absent, action };
+            store.commit(vec![write]).await.expect("memory takes it");
+        }
+        let opened = Registry::builder(Arc::new(store)).open().await;
+        let refusal = opened.err().expect("it cannot be opened").to_string();
+        assert!(refusal.starts_with("record vms/vm-1700 has format 9"), "{refusal}");
+    });
+}
+
+/// The least that a record is at rest.
+const SOUND: &str = r#"{"v":1,"generation":"g","registered_at":0,"state":"running"}"#;
