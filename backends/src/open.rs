@@ -118,6 +118,15 @@ pub enum OpenError {
         /// The engine whose files are there.
         holds: &'static str,
     },
+    /// It is what an engine keeps inside a store.
+    #[error(
+        "{path} is the inside of a store, not a store; name the directory that it lies in as \
+         --store, or choose another"
+    )]
+    Inside {
+        /// What was named.
+        path: PathBuf,
+    },
     /// There is no space for it.
     #[error(
         "there is no space left on the disk of the store at {path} ({reason}); free some space and \
@@ -156,6 +165,7 @@ impl OpenError {
                 | Self::BadParameter { .. }
                 | Self::NotADirectory { .. }
                 | Self::OtherEngine { .. }
+                | Self::Inside { .. }
         )
     }
 

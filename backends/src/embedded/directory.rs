@@ -39,6 +39,9 @@ impl Directory {
         if let Some(file) = path.ancestors().find(|path| path.is_file()) {
             return Err(OpenError::NotADirectory { path: path.to_owned(), file: file.to_owned() });
         }
+        if is_inside(path) {
+            return Err(OpenError::Inside { path: path.to_owned() });
+        }
         create(path).map_err(failed("making its directory"))?;
         let mut lock = open_private(&path.join(LOCK)).map_err(failed("opening its LOCK"))?;
         match lock.try_lock() {
@@ -83,6 +86,13 @@ impl Directory {
         sync_directory(parent(&self.path))?;
         Ok(aside)
     }
+}
+
+/// Whether there are files of an engine's own, which no store has at its top.
+fn is_inside(path: &Path) -> bool {
+    let is_sled = path.join("conf").is_file() && path.join("db").is_file();
+    let is_fjall = path.join("keyspaces").is_dir() && path.join("version").is_file();
+    is_sled || is_fjall
 }
 
 /// The engine that has its database in `path`, if it is not `engine`.

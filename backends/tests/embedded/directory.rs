@@ -45,6 +45,30 @@ async fn a_store_of_another_engine_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_inside_of_a_store_is_no_store_and_is_left_as_it_is() {
+    for (home, inside) in Home::each().into_iter().zip(["fjall", "sled-000001"]) {
+        let store = home.open().await;
+        done(&*store, put(&key("a"), Absent, "")).await;
+        store.close().await.unwrap();
+        let names = |path: &std::path::Path| {
+            let items = fs::read_dir(path).unwrap().map(|item| item.unwrap().file_name());
+            items.collect::<std::collections::BTreeSet<_>>()
+        };
+        let inside = home.path().join(inside);
+        let before = names(&inside);
+        for engine in ["sled", "fjall"] {
+            let url = format!("{engine}:{}?if-unreadable=move-aside", inside.display());
+            let refusal = open(&url).await.err().unwrap();
+            assert!(refusal.is_mistake());
+            let named = format!("{} is the inside of a store", inside.display());
+            assert!(refusal.to_string().contains(&named), "{refusal}");
+        }
+        assert_eq!(names(&inside), before);
+        home.open().await.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_file_where_the_directory_should_be_is_named() {
     for home in Home::each() {
         fs::write(home.path(), "a file").unwrap();
