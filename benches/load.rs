@@ -1,6 +1,7 @@
 //! A registry with as many records as a measurement wants.
 
 pub mod plot;
+pub mod sled_alone;
 
 use std::sync::Arc;
 

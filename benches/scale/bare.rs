@@ -1,12 +1,11 @@
 //! What an engine does by itself with the rows that a store wrote in it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backends::fjall::FjallConfig;
-use backends::sled::SledConfig;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use rolecall_benches::sled_alone::SledAlone;
 use sled::{Db, IVec};
 
 use crate::durable::home;
@@ -51,7 +50,7 @@ impl Engine {
                 rows.map(|(key, value)| bytes(&key, &value)).sum()
             }
             Self::Sled => {
-                let rows = open_sled(&current(home));
+                let rows = open_sled(&current(home)).db;
                 rows.iter()
                     .map(|row| row.expect(said))
                     .map(|(key, value)| bytes(&key, &value))
@@ -106,10 +105,8 @@ fn write_fjall(from: &Path, batches: &[usize]) -> f64 {
 
 // === sled ===
 
-fn open_sled(path: &Path) -> Db {
-    let SledConfig { cache_bytes, .. } = SledConfig::new(path);
-    let config = sled::Config::new().path(path).cache_capacity(cache_bytes);
-    config.flush_every_ms(Some(500)).open().expect("sled opens")
+fn open_sled(path: &Path) -> SledAlone {
+    SledAlone::open(path).expect("sled opens")
 }
 
 /// The database that counts in a store's directory.
@@ -119,10 +116,9 @@ fn current(home: &Path) -> PathBuf {
 }
 
 fn write_sled(from: &Path, batches: &[usize]) -> f64 {
-    let mut written = written_to_sled(&open_sled(from)).into_iter();
+    let mut written = written_to_sled(&open_sled(from).db).into_iter();
     let home = home();
-    let db = open_sled(home.path());
-    let log = File::options().write(true).open(home.path().join("db")).expect("sled made it");
+    let sled = open_sled(home.path());
     let started = Instant::now();
     for size in batches {
         let mut batch = sled::Batch::default();
@@ -131,9 +127,7 @@ fn write_sled(from: &Path, batches: &[usize]) -> f64 {
             batch.insert(beat.0, beat.1);
         }
         batch.insert(HEAD, &[0; HEAD_BYTES]);
-        db.apply_batch(batch).expect("sled takes it");
-        db.flush().expect("sled writes it");
-        log.sync_data().expect("the disk takes it");
+        sled.commit(batch).expect("sled takes it");
     }
     let took = started.elapsed().as_secs_f64();
     assert!(written.next().is_none(), "all of it was written");

@@ -1,19 +1,19 @@
 //! What sled does by itself: the rows that our store writes for a record, in batches of whatever
 //! has come meanwhile, each flushed as the store flushes it.
 
-use std::fs::File;
 use std::path::Path;
 
 use hyper::body::Bytes;
 use registry_core::limits::BATCH_OPERATIONS_MAX;
-use sled::{Batch, Db};
+use rolecall_benches::sled_alone::SledAlone;
+use sled::Batch;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caller::Outcome;
 use crate::population;
 
 /// Where records are given to be kept.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Keeper {
     queue: mpsc::Sender<Record>,
 }
@@ -27,9 +27,7 @@ struct Record {
 
 /// The one who writes.
 struct Writer {
-    db: Db,
-    /// Sled's own flush does not reach the disk.
-    log: File,
+    sled: SledAlone,
     revision: u64,
 }
 
@@ -45,14 +43,9 @@ const QUEUE: usize = 4_096;
 impl Keeper {
     /// Begins with so many records in a new database.
     pub(crate) fn open(dir: &Path, records: usize) -> Outcome<Self> {
-        let backends::sled::SledConfig { cache_bytes, .. } = backends::sled::SledConfig::new(dir);
-        let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
-        let db = config.flush_every_ms(Some(500)).open()?;
-        let log = File::options().write(true).open(dir.join("db"))?;
-        let mut writer = Writer { db, log, revision: 0 };
-        let numbers: Vec<usize> = (0..records).collect();
-        for some in numbers.chunks(BATCH_OPERATIONS_MAX) {
-            let some = some.iter().map(|number| {
+        let mut writer = Writer { sled: SledAlone::open(dir)?, revision: 0 };
+        for first in (0..records).step_by(BATCH_OPERATIONS_MAX) {
+            let some = (first..records).take(BATCH_OPERATIONS_MAX).map(|number| {
                 let digits = format!("{number:012}");
                 let body = population::vers(&digits, population::Role::Common);
                 (population::id(&digits), Bytes::from(body))
@@ -98,8 +91,6 @@ impl Writer {
             batch.insert([b"b", &self.revision.to_be_bytes()[..]].concat(), &BEAT);
         }
         batch.insert(b"mhead", &HEAD);
-        self.db.apply_batch(batch)?;
-        self.db.flush()?;
-        Ok(self.log.sync_data()?)
+        Ok(self.sled.commit(batch)?)
     }
 }

@@ -86,17 +86,16 @@ impl Work {
 
     /// What this one of our servers should reach, if there is a goal for it.
     pub(crate) fn goal(self, who: &str) -> Option<Goal> {
-        let (whose, goal) = match self {
-            Work::Register if who == OURS => (OURS, Goal::OfSled(0.80)),
-            Work::DiscoverRare | Work::DiscoverRareNative => (OURS, Goal::OfFloor(0.90)),
-            Work::DiscoverFrequent => (OURS, Goal::OfFloor(0.80)),
-            Work::Heartbeat => (OURS, Goal::OfFloor(0.85)),
-            Work::HeartbeatBatch => (OURS, Goal::Items(1_000_000.0)),
-            // On the fastest engine.
-            Work::Register => (OURS_ON_FJALL, Goal::OfFloor(0.50)),
-            Work::Health | Work::Get | Work::Update | Work::DiscoverRareEncrypted => return None,
-        };
-        (who == whose).then_some(goal)
+        match (self, who) {
+            (Work::DiscoverRare | Work::DiscoverRareNative, OURS) => Some(Goal::OfFloor(0.90)),
+            (Work::DiscoverFrequent, OURS) => Some(Goal::OfFloor(0.80)),
+            (Work::Heartbeat, OURS) => Some(Goal::OfFloor(0.85)),
+            (Work::HeartbeatBatch, OURS) => Some(Goal::Items(1_000_000.0)),
+            (Work::Register, OURS) => Some(Goal::OfSled(0.80)),
+            // The fastest engine.
+            (Work::Register, OURS_ON_FJALL) => Some(Goal::OfFloor(0.50)),
+            _ => None,
+        }
     }
 
     /// What the floor does with the body of this work.

@@ -149,7 +149,7 @@ impl Driver {
         !(waiting || announceable || flushing)
     }
 
-    /// Whether something else waits to be committed.
+    /// Takes what has arrived. Whether anything waits to be committed.
     pub(crate) fn has_more(&mut self) -> bool {
         self.receive();
         self.sort_inbox();

@@ -129,7 +129,7 @@ pub fn decode(stored: &Stored) -> Result<Record, DecodeError> {
     let body: BodyV1<'_> = match serde_json::from_str(body) {
         Ok(body) => body,
         Err(error) => {
-            return Err(match serde_json::from_slice(&stored.body) {
+            return Err(match serde_json::from_str(body) {
                 Ok(Versioned { v }) if v > VERSION => {
                     DecodeError::Newer { key: stored.key.clone(), version: v }
                 }

@@ -40,7 +40,7 @@ impl Driver {
         if self.flush.mark.is_none() && !self.begin_round() {
             return Ok(());
         }
-        // Its callers must not wait for this, too.
+        // Whoever waits for the batch that was taken last must not wait for this, too.
         self.show_taken();
         let from = self.flush.round.len().saturating_sub(limits::RENEWALS_MAX);
         let some = self.flush.round.split_off(from);

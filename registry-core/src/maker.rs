@@ -93,12 +93,15 @@ impl Maker {
 
     /// Waits for a page. If none will come any more, the thread has panicked.
     fn receive(&mut self, take: impl FnMut(Arc<Slot>)) {
-        match self.made.recv() {
-            Ok(Ok(slots)) => slots.into_iter().for_each(take),
-            Ok(Err(error)) => self.failed = self.failed.take().or(Some(error)),
-            Err(_) => self.under_way = 1,
-        }
+        let Ok(made) = self.made.recv() else {
+            self.under_way = 0;
+            return;
+        };
         self.under_way -= 1;
+        match made {
+            Ok(slots) => slots.into_iter().for_each(take),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
     }
 }
 

@@ -129,7 +129,8 @@ pub(crate) async fn reload(shared: &Shared, store: &dyn Store) -> Result<Recover
             let beat = slot.pulse().latest();
             slot = Slot::new(record.clone(), Arc::clone(before.pulse()));
             slot.pulse().beat(beat, || shared.catalog.count_revival());
-            shared.catalog.set_lease(&slot);
+            let rules = shared.catalog.rules(slot.record().key.namespace());
+            slot.pulse().set_lease(slot.record(), &rules);
         }
         recovered.note(&slot, now);
         recovered.slots.push(Arc::clone(&slot));

@@ -39,7 +39,7 @@ pub struct Builder {
     options: Options,
 }
 
-/// Why a registry could not be opened. Nothing in the store was changed.
+/// Why a registry could not be opened. No record in the store was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

@@ -38,13 +38,12 @@ impl Catalog {
     /// Puts a slot, in whatever order they come, where ids and values are looked up.
     pub(crate) fn put(&self, slot: Arc<Slot>, filling: &mut Filling) {
         let name = slot.record().key.namespace();
-        if !filling.heaps.contains_key(name) {
-            let Some(namespace) = self.namespace(name) else { return };
-            filling.heaps.insert(Arc::clone(&namespace.name), Heap::new(namespace));
-        }
         if let Some(heap) = filling.heaps.get_mut(name) {
-            heap.put(slot);
+            return heap.put(slot);
         }
+        let namespace = self.namespace(name).expect("it came to be with its first slot");
+        let name = Arc::clone(&namespace.name);
+        filling.heaps.entry(name).or_insert_with(|| Heap::new(namespace)).put(slot);
     }
 
     /// Shows all that was put, up to `revision`. Those created at `unlisted` stand among the rest.

@@ -2,7 +2,7 @@
 //!
 //! Readers find a slot or a view and hold on to it: a view without any lock, a slot under a shared
 //! one for as long as a look takes. There is one writer, the driver, and one entrance for it,
-//! [`Catalog::apply`].
+//! [`Catalog::apply`]. Only before there are readers is it filled at once: see [`fill`].
 
 mod census;
 mod chunks;
@@ -241,13 +241,6 @@ impl Catalog {
         }
         if drafts.publish() {
             self.count_revival();
-        }
-    }
-
-    /// Gives the slot's pulse the lease that its namespace's rules make of what the record says.
-    pub(crate) fn set_lease(&self, slot: &Slot) {
-        if let Some(namespace) = self.namespaces.load().get(slot.record().key.namespace()) {
-            slot.pulse().set_lease(slot.record(), &namespace.rules);
         }
     }
 
