@@ -25,7 +25,7 @@ impl Writer {
         let loaded = Loaded { revision: self.head.revision, mark };
 
         let mut found = Head { revision: self.head.revision, ..Head::default() };
-        let (mut page, mut page_bytes) = (Vec::new(), 0);
+        let (mut page, mut page_bytes) = (Vec::with_capacity(PAGE_RECORDS_MAX), 0);
         for item in self.engine.rows(layout::RECORDS) {
             let (row, value) = item?;
             let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
@@ -37,7 +37,8 @@ impl Writer {
             page.push(Stored { key, created, modified, body: body.to_vec(), beat });
             if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
                 page_bytes = 0;
-                if !take(std::mem::take(&mut page)) {
+                let next = Vec::with_capacity(PAGE_RECORDS_MAX);
+                if !take(std::mem::replace(&mut page, next)) {
                     return Ok(loaded);
                 }
             }

@@ -12,6 +12,8 @@ use crate::embedded::Failure;
 /// A page of a load ends at whichever comes first.
 const PAGE_RECORDS_MAX: usize = 512;
 const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Room for so many beats is made before they are read: 160 MiB.
+const BEATS_ROOM_MAX: usize = 1 << 22;
 
 // === impl Writer: reading ===
 
@@ -27,7 +29,7 @@ impl Writer {
         let loaded = Loaded { revision: self.head.revision, mark };
 
         let mut found = Head { revision: self.head.revision, ..Head::default() };
-        let (mut page, mut page_bytes) = (Vec::new(), 0);
+        let (mut page, mut page_bytes) = (Vec::with_capacity(PAGE_RECORDS_MAX), 0);
         for item in self.engine.rows(layout::RECORDS) {
             let (row, value) = item?;
             let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
@@ -38,7 +40,8 @@ impl Writer {
             page.push(self.stored(key, header, inline, &beats)?);
             if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
                 page_bytes = 0;
-                if !take(std::mem::take(&mut page)) {
+                let next = Vec::with_capacity(PAGE_RECORDS_MAX);
+                if !take(std::mem::replace(&mut page, next)) {
                     return Ok(loaded);
                 }
             }
@@ -57,11 +60,14 @@ impl Writer {
 
     /// Every beat, by the life that it belongs to.
     fn beats(&self) -> Result<HashMap<Revision, Beat>, Failure> {
-        let rows = self.engine.rows(layout::BEATS).map(|item| {
+        // Each record has one. The head may be damaged, so it is believed only so far.
+        let room = usize::try_from(self.head.records).unwrap_or(0).min(BEATS_ROOM_MAX);
+        let mut beats = HashMap::with_capacity(room);
+        for item in self.engine.rows(layout::BEATS) {
             let (row, value) = item?;
-            Ok((layout::life_of(&row)?, layout::read_beat(&row, &value)?))
-        });
-        rows.collect()
+            beats.insert(layout::life_of(&row)?, layout::read_beat(&row, &value)?);
+        }
+        Ok(beats)
     }
 
     fn stored(
