@@ -5,6 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+#[cfg(target_os = "linux")]
+use rustix::time::{ClockId, clock_gettime};
+
 /// A point on the registry's own time line, in milliseconds.
 ///
 /// Registry time runs only while the registry does and never goes back, also across restarts: time
@@ -25,6 +28,13 @@ pub type Alarm<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds on a monotonic clock since an arbitrary start. Never goes back.
     fn elapsed_ms(&self) -> u64;
+    /// An instant that [`elapsed_ms`](Clock::elapsed_ms) has not passed yet, and soon will.
+    ///
+    /// For who wants to know that something has not happened so far. It may be had for less than
+    /// the present, which is exact.
+    fn ahead_ms(&self) -> u64 {
+        self.elapsed_ms()
+    }
     /// The wall clock, which may jump either way.
     fn wall(&self) -> Timestamp;
     /// Resolves once [`elapsed_ms`](Clock::elapsed_ms) has reached `at_ms`.
@@ -35,6 +45,9 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     started: Instant,
+    /// The same instant, or earlier, on the kernel's own clock.
+    #[cfg(target_os = "linux")]
+    kernel_started: Duration,
 }
 
 /// Registry time: a clock, continued from where the registry stopped the last time.
@@ -45,6 +58,11 @@ pub(crate) struct Timeline {
     origin_ms: u64,
     from: Tick,
 }
+
+/// The kernel moves its coarse clock once a tick, which is 10 ms at most; the rest is for one that
+/// comes late.
+#[cfg(target_os = "linux")]
+const COARSE_MS: u64 = 50;
 
 // === impl Tick ===
 
@@ -68,7 +86,12 @@ impl SystemClock {
     /// A clock that starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        // In this order: then what is ahead is never behind.
+        Self {
+            #[cfg(target_os = "linux")]
+            kernel_started: kernel_time(ClockId::Monotonic),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -80,8 +103,13 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn elapsed_ms(&self) -> u64 {
-        let elapsed = self.started.elapsed();
-        elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())
+        whole_ms(self.started.elapsed())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn ahead_ms(&self) -> u64 {
+        let coarse = kernel_time(ClockId::MonotonicCoarse).saturating_sub(self.kernel_started);
+        whole_ms(coarse) + COARSE_MS
     }
 
     fn wall(&self) -> Timestamp {
@@ -95,6 +123,16 @@ impl Clock for SystemClock {
     }
 }
 
+fn whole_ms(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000 + u64::from(duration.subsec_millis())
+}
+
+#[cfg(target_os = "linux")]
+fn kernel_time(clock: ClockId) -> Duration {
+    // These clocks count from when the machine was started: never a negative number.
+    clock_gettime(clock).try_into().unwrap_or_default()
+}
+
 // === impl Timeline ===
 
 impl Timeline {
@@ -105,7 +143,12 @@ impl Timeline {
     }
 
     pub(crate) fn now(&self) -> Tick {
-        self.from.after_ms(self.clock.elapsed_ms().saturating_sub(self.origin_ms))
+        self.at(self.clock.elapsed_ms())
+    }
+
+    /// An instant that the present has not passed yet, and soon will.
+    pub(crate) fn ahead(&self) -> Tick {
+        self.at(self.clock.ahead_ms())
     }
 
     pub(crate) fn wall(&self) -> Timestamp {
@@ -115,5 +158,27 @@ impl Timeline {
     /// Resolves once registry time has reached `at`.
     pub(crate) async fn reach(&self, at: Tick) {
         self.clock.alarm(self.origin_ms + at.ms_since(self.from)).await;
+    }
+
+    fn at(&self, elapsed_ms: u64) -> Tick {
+        self.from.after_ms(elapsed_ms.saturating_sub(self.origin_ms))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ahead_has_not_passed_and_soon_will() {
+        let clock = SystemClock::new();
+        let begun = clock.elapsed_ms();
+        while clock.elapsed_ms() < begun + 50 {
+            let before = clock.elapsed_ms();
+            let ahead = clock.ahead_ms();
+            let after = clock.elapsed_ms();
+            assert!(before <= ahead, "{ahead} has passed at {before}");
+            assert!(ahead <= after + 2 * COARSE_MS, "{ahead} is too far from {after}");
+        }
     }
 }

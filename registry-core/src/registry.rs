@@ -195,7 +195,8 @@ impl Registry {
     /// The same, only in those namespaces that `admits` takes: it is asked for each by its name.
     #[must_use]
     pub fn discover_where(&self, query: &Query, admits: impl Fn(&str) -> bool) -> Discovery {
-        self.shared.catalog.discover(query, self.shared.timeline.now(), admits)
+        let timeline = &self.shared.timeline;
+        self.shared.catalog.discover(query, timeline.ahead(), || timeline.now(), admits)
     }
 
     /// Follows what the query shows, from where `start` says.

@@ -24,7 +24,8 @@ impl Snapshot {
         // Before the cut: a beat that is newer than the mark is taken back to it when it is read.
         let mark = Mark { tick: timeline.now(), wall: timeline.wall() };
         let all = Query { scope: Scope::All, ..Query::default() };
-        let (found, revision) = hub.cut(|| catalog.discover(&all, Tick::default(), |_| true));
+        let (found, revision) =
+            hub.cut(|| catalog.discover(&all, Tick::default(), Tick::default, |_| true));
         Self { found, loaded: Loaded { revision, mark: Some(mark) } }
     }
 

@@ -335,7 +335,7 @@ impl Watcher {
     fn snapshot(&mut self) {
         let all = Query { scope: crate::Scope::All, ..self.query.clone() };
         let (found, revision) =
-            self.hub.cut(|| self.catalog.discover(&all, Tick::default(), |_| true));
+            self.hub.cut(|| self.catalog.discover(&all, Tick::default(), Tick::default, |_| true));
         let shown = found.iter().filter(|slot| self.query.shows(slot));
         self.queue.extend(shown.map(|slot| Event::Present(Arc::clone(slot))));
         self.queue.push_back(Event::Synced(revision));

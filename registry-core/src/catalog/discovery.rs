@@ -18,10 +18,11 @@ pub struct Discovery {
     /// Mostly there is one, and then nothing is allocated for a list of them.
     view: Option<Arc<View>>,
     further: Vec<Arc<View>>,
-    now: Tick,
     scope: Scope,
-    /// Live members of the views may have lapsed: look at each lease.
+    /// Live members of the views may have lapsed: look at each lease,
     check: bool,
+    /// as of this instant.
+    now: Tick,
     /// Where the view was found, if that is in doubt.
     cell: Option<Arc<Cell>>,
     /// How many revivals had been counted before.
@@ -55,24 +56,24 @@ const PASSED_MIN: usize = 64;
 // === impl Discovery ===
 
 impl Discovery {
-    pub(super) fn new(now: Tick, query: &Query, revivals: u64) -> Self {
+    pub(super) fn new(query: &Query, revivals: u64) -> Self {
         Self {
             view: None,
             further: Vec::new(),
-            now,
             scope: query.scope,
             check: false,
+            now: Tick::default(),
             cell: None,
             revivals,
             filter: None,
         }
     }
 
-    pub(super) fn add(&mut self, Answer { view, doubt }: Answer) {
-        self.check |= doubt.is_some() && self.scope == Scope::Live;
+    pub(super) fn add(&mut self, Answer { view, is_sure, cell }: Answer) {
+        self.check |= !is_sure && self.scope == Scope::Live;
         if self.view.is_none() {
             self.view = Some(view);
-            self.cell = doubt.filter(|_| self.check);
+            self.cell = cell.filter(|_| self.check);
         } else {
             self.further.push(view);
             self.cell = None;
@@ -83,10 +84,11 @@ impl Discovery {
         self.filter = Some(Box::new(query.clone()));
     }
 
-    /// The instant of the call.
-    #[must_use]
-    pub fn now(&self) -> Tick {
-        self.now
+    /// Asks for the present, if a lease has to be looked at.
+    pub(super) fn settle(&mut self, now: impl Fn() -> Tick) {
+        if self.check {
+            self.now = now();
+        }
     }
 
     /// Whether it holds the very same records as `before`, and that can be said without a look at

@@ -128,32 +128,36 @@ impl Catalog {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// What meets the query in the namespaces admitted, at `now`, which the caller has read before
-    /// this call.
+    /// What meets the query in the namespaces admitted.
+    ///
+    /// The caller has read `by` before this call: no lease that runs until then has run out. Only
+    /// if that is not enough, `now` is asked for the present.
     pub(crate) fn discover(
         &self,
         query: &Query,
-        now: Tick,
+        by: Tick,
+        now: impl Fn() -> Tick,
         admits: impl Fn(&str) -> bool,
     ) -> Discovery {
         let horizon = Tick(self.horizon.load(Ordering::SeqCst));
         let revivals = self.revivals.load(Ordering::SeqCst);
         let namespaces = self.namespaces.load();
-        let mut found = Discovery::new(now, query, revivals);
+        let mut found = Discovery::new(query, revivals);
         match &query.namespace {
             Some(name) => {
                 if let Some(namespace) = namespaces.get(name.as_str())
                     && admits(name)
                 {
-                    namespace.collect(query, now, horizon, &mut found);
+                    namespace.collect(query, by, horizon, &mut found);
                 }
             }
             None => {
                 for namespace in namespaces.values().filter(|namespace| admits(&namespace.name)) {
-                    namespace.collect(query, now, horizon, &mut found);
+                    namespace.collect(query, by, horizon, &mut found);
                 }
             }
         }
+        found.settle(now);
         found
     }
 
@@ -318,7 +322,7 @@ impl Namespace {
     }
 
     /// Adds the smallest view that holds every match; the query filters what is left to decide.
-    fn collect(&self, query: &Query, now: Tick, horizon: Tick, found: &mut Discovery) {
+    fn collect(&self, query: &Query, by: Tick, horizon: Tick, found: &mut Discovery) {
         let mut best = Best { scope: query.scope, answered: 0, view: None };
         let single = [
             (Facet::Role, &query.role),
@@ -327,13 +331,13 @@ impl Namespace {
         ];
         for (facet, text) in single {
             if let Some(text) = text
-                && !best.offer(self.view(facet, text, now, horizon))
+                && !best.offer(self.view(facet, text, by, horizon))
             {
                 return;
             }
         }
         for text in &query.capabilities {
-            if !best.offer(self.view(Facet::Capability, text, now, horizon)) {
+            if !best.offer(self.view(Facet::Capability, text, by, horizon)) {
                 return;
             }
         }
@@ -341,7 +345,7 @@ impl Namespace {
         for (name, value) in &query.labels {
             if !self.rules.indexed_labels.contains(name) {
                 unanswered += 1;
-            } else if !best.offer(self.view(Facet::Label, &label_text(name, value), now, horizon)) {
+            } else if !best.offer(self.view(Facet::Label, &label_text(name, value), by, horizon)) {
                 return;
             }
         }
@@ -349,12 +353,12 @@ impl Namespace {
         if best.answered + unanswered > 1 || unanswered > 0 {
             found.filter(query);
         }
-        found.add(best.view.unwrap_or_else(|| self.all.load_at(now, horizon)));
+        found.add(best.view.unwrap_or_else(|| self.all.load_at(by, horizon)));
     }
 
-    fn view(&self, facet: Facet, text: &str, now: Tick, horizon: Tick) -> Option<Answer> {
+    fn view(&self, facet: Facet, text: &str, by: Tick, horizon: Tick) -> Option<Answer> {
         let listings = self.facets[facet as usize].pin();
-        Some(listings.get(text)?.load_at(now, horizon))
+        Some(listings.get(text)?.load_at(by, horizon))
     }
 
     fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {

@@ -9,6 +9,7 @@ use super::members::Members;
 use super::slot::Slot;
 use crate::change::Revision;
 use crate::clock::Tick;
+use crate::record::State;
 
 /// The records that share one facet. A snapshot: it never changes.
 #[derive(Clone, Default)]
@@ -49,13 +50,22 @@ struct Passed {
 /// A view as it was found.
 pub(crate) struct Answer {
     pub(crate) view: Arc<View>,
-    /// Where to look at the lease of each live member, and not to if there is none.
-    pub(crate) doubt: Option<Arc<Cell>>,
+    /// Whether every live member is live; else look at the lease of each.
+    pub(crate) is_sure: bool,
+    /// Where it was found, if it is in doubt and several stand there.
+    pub(crate) cell: Option<Arc<Cell>>,
 }
 
 // === impl View ===
 
 impl View {
+    /// The view of a record that stands alone.
+    fn of_one(slot: &Arc<Slot>, is_live: bool) -> Self {
+        let (one, none) = (Members::One(Arc::clone(slot)), Members::None);
+        let (live, rest) = if is_live { (one, none) } else { (none, one) };
+        Self { live, rest }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.live.is_empty() && self.rest.is_empty()
     }
@@ -101,21 +111,20 @@ impl Listing {
     pub(super) fn load(&self, now: Tick) -> Arc<View> {
         match self {
             // By its lease alone: whether it is marked as lapsed may be undecided just now.
-            Self::One(slot) if slot.is_live(now) => {
-                Arc::new(View { live: Members::One(Arc::clone(slot)), rest: Members::None })
-            }
-            Self::One(slot) => {
-                Arc::new(View { live: Members::None, rest: Members::One(Arc::clone(slot)) })
-            }
+            Self::One(slot) => Arc::new(View::of_one(slot, slot.is_live(now))),
             Self::Many(cell) => cell.load(),
         }
     }
 
     /// Like [`Cell::load_at`].
-    pub(super) fn load_at(&self, now: Tick, horizon: Tick) -> Answer {
+    pub(super) fn load_at(&self, by: Tick, horizon: Tick) -> Answer {
         match self {
-            Self::One(_) => Answer { view: self.load(now), doubt: None },
-            Self::Many(cell) => cell.load_at(now, horizon),
+            Self::One(slot) => {
+                let is_running = slot.record().declared.state == State::Running;
+                let view = Arc::new(View::of_one(slot, is_running));
+                Answer { view, is_sure: !is_running || slot.is_live(by), cell: None }
+            }
+            Self::Many(cell) => cell.load_at(by, horizon),
         }
     }
 
@@ -145,15 +154,15 @@ impl Cell {
         self.view.load_full()
     }
 
-    /// The view, without a doubt if every live member of it is live at `now`.
+    /// The view, and whether every live member of it is live, where the present is no later than
+    /// `by`.
     ///
-    /// `now` must have been read before, and so must `horizon`; `closing` is read before the view.
+    /// `by` must have been read before, and so must `horizon`; `closing` is read before the view.
     /// Then a member that either does not cover entered the view later, and its lease is younger
-    /// than `now`.
-    pub(super) fn load_at(self: &Arc<Self>, now: Tick, horizon: Tick) -> Answer {
-        let closing = self.closing();
-        let is_sure = now <= horizon && now <= closing;
-        Answer { view: self.load(), doubt: (!is_sure).then(|| Arc::clone(self)) }
+    /// than this call.
+    pub(super) fn load_at(self: &Arc<Self>, by: Tick, horizon: Tick) -> Answer {
+        let is_sure = by <= horizon && by <= self.closing();
+        Answer { view: self.load(), is_sure, cell: (!is_sure).then(|| Arc::clone(self)) }
     }
 
     /// Up to where none of the listed members is live, as long as `revivals` is the count that was

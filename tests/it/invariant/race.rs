@@ -66,13 +66,14 @@ async fn beat_and_look(registry: Registry, clock: ManualClock, record: usize) {
     for _ in 0..ROUNDS {
         let before = clock.elapsed_ms();
         registry.heartbeat("race", &id, &Guard::default()).await.expect("it is registered");
+        let now = registry.now();
         let found = registry.discover(&query);
         let mine = found.iter().any(|slot| slot.record().key.id() == id);
         // A look takes time, too: what lapses meanwhile may be hidden already.
         let waited = clock.elapsed_ms() - before;
         assert!(mine || waited > TTL_MS, "{id} beat {waited} ms before, and was not found");
         for slot in &found {
-            assert_ne!(slot.standing(found.now()), Standing::Stale, "{:?}", slot.record().key);
+            assert_ne!(slot.standing(now), Standing::Stale, "{:?}", slot.record().key);
         }
         tokio::task::yield_now().await;
     }

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 ];
 
 /// All that the core stands on. Whoever embeds it takes these along.
-const CORE: [&str; 13] = [
+const CORE: [&str; 14] = [
     "arc-swap",
     "arrayvec",
     "async-trait",
@@ -22,6 +22,7 @@ const CORE: [&str; 13] = [
     "hashbrown",
     "imbl",
     "papaya",
+    "rustix",
     "serde",
     "serde_json",
     "thiserror",

@@ -76,6 +76,8 @@ enum Place {
 
 /// What may be on a page, and more: it lies where it was found.
 struct Found {
+    /// No later than the search.
+    now: Tick,
     /// What is left in the namespace in which the last page ended.
     rest: Option<Discovery>,
     further: Discovery,
@@ -330,7 +332,7 @@ impl Lookup {
     /// What is there from the cursor on, as of a revision at least.
     fn find(&self, registry: &Registry) -> (Revision, Found) {
         // Before the records are read: a watcher that goes on from here misses nothing.
-        let revision = registry.revision();
+        let (revision, now) = (registry.revision(), registry.now());
         let start = self.cursor.as_ref().map(|cursor| &*cursor.namespace);
         let is_further = |name: &str| start.is_none_or(|start| name > start);
         let is_first = |name: &str| start == Some(name);
@@ -339,22 +341,25 @@ impl Lookup {
                 registry.discover_where(&self.query, |name| admits(name) && self.place.holds(name))
             };
             let rest = start.map(|_| search(&is_first));
-            return (revision, Found { rest, further: search(&is_further), named: Vec::new() });
+            return (
+                revision,
+                Found { now, rest, further: search(&is_further), named: Vec::new() },
+            );
         }
         let names = self.place.names(registry).into_iter();
         let names = names.filter(|name| is_first(name) || is_further(name));
         let named = names.flat_map(|name| {
             let cursor = self.cursor.as_ref().filter(|cursor| *cursor.namespace == *name);
-            self.named(registry, &name, cursor.map(|cursor| cursor.created))
+            self.named(registry, &name, cursor.map(|cursor| cursor.created), now)
         });
         let (rest, further) = (None, registry.discover_where(&self.query, |_| false));
-        (revision, Found { rest, further, named: named.collect() })
+        (revision, Found { now, rest, further, named: named.collect() })
     }
 
     fn page<'a>(&self, revision: Revision, found: &'a Found) -> Page<'a> {
         let after = self.cursor.as_ref().map(|cursor| cursor.created);
         let rest = found.rest.iter().flat_map(|rest| rest.iter_after(after));
-        let all = rest.chain(&found.further).filter(|slot| self.admits(slot, found.further.now()));
+        let all = rest.chain(&found.further).filter(|slot| self.admits(slot, found.now));
         // One more than the page holds tells that there is another page.
         let mut slots = Vec::with_capacity(PAGE_LENGTH_USUAL);
         slots.extend(all.chain(&found.named).take(self.limit + 1));
@@ -362,7 +367,7 @@ impl Lookup {
         let more = slots.len() > fits;
         slots.truncate(fits);
         let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
-        Page { slots, next, revision, now: found.further.now() }
+        Page { slots, next, revision, now: found.now }
     }
 
     /// Those of the ids asked for that are in this namespace, in the order of creation.
@@ -371,8 +376,8 @@ impl Lookup {
         registry: &Registry,
         namespace: &str,
         after: Option<Revision>,
+        now: Tick,
     ) -> Vec<Arc<Slot>> {
-        let now = registry.now();
         let found = self.ids.iter().filter_map(|id| registry.get(namespace, id));
         let mut slots: Vec<_> = found
             .filter(|slot| Some(slot.record().created) > after)

@@ -128,7 +128,8 @@ fn elsewhere(method: &Method, path: &str, query: Option<&str>) -> Response<Body>
 // === The routes ===
 
 fn list(app: &App, query: &Query) -> Response<Body> {
-    wire::all(app.registry.discover(&query.clone().in_namespace(NAMESPACE)))
+    let now = app.registry.now();
+    wire::all(app.registry.discover(&query.clone().in_namespace(NAMESPACE)), now)
 }
 
 /// What meets every condition, and one of it: each as likely as any other, so that callers who
@@ -142,8 +143,8 @@ fn discover(app: &App, asked: &query::Query<'_>) -> Response<Body> {
         Some(status) => vec![wire::quoted(&status)],
         None => WELL.map(wire::quoted).to_vec(),
     };
+    let now = app.registry.now();
     let found = app.registry.discover(&query);
-    let now = found.now();
     let slots = found.iter().filter(|slot| wire::is_any_of(&wanted, slot, now));
     let slots: Vec<_> = slots.collect();
     let chosen = Uuid::new_v4().as_u128().checked_rem(slots.len() as u128);

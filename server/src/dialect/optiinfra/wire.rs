@@ -89,9 +89,8 @@ pub(super) fn agent(slot: &Slot, now: Tick) -> String {
     text
 }
 
-/// `{"agents":[…],"count":n}`, of what was found.
-pub(super) fn all(found: Discovery) -> Response<Body> {
-    let now = found.now();
+/// `{"agents":[…],"count":n}`, of what was found no earlier than `now`.
+pub(super) fn all(found: Discovery, now: Tick) -> Response<Body> {
     pieces::list(
         JSON,
         AGENTS,
