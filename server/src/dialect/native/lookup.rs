@@ -76,6 +76,8 @@ enum Place {
 
 /// What may be on a page, and more: it lies where it was found.
 struct Found {
+    /// As of this revision at least.
+    revision: Revision,
     /// No later than the search.
     now: Tick,
     /// What is left in the namespace in which the last page ended.
@@ -288,8 +290,8 @@ impl Lookup {
     /// One page of what is there now, or 304 if the caller has it already: for methods that have
     /// such an answer (RFC 9110, 13.1.2).
     pub(super) fn answer(&self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
-        let (revision, found) = self.find(registry);
-        let page = self.page(revision, &found);
+        let found = self.find(registry);
+        let page = self.page(&found);
         let etag = page.etag(self.fields.as_deref());
         if has_already(headers, &etag) {
             return with_etag(body::empty(StatusCode::NOT_MODIFIED), etag);
@@ -299,8 +301,7 @@ impl Lookup {
 
     /// One page of what is there now.
     pub(super) fn answer_always(&self, registry: &Registry) -> Response<Body> {
-        let (revision, found) = self.find(registry);
-        self.rendered(registry, &self.page(revision, &found))
+        self.rendered(registry, &self.page(&self.find(registry)))
     }
 
     fn rendered(&self, registry: &Registry, page: &Page<'_>) -> Response<Body> {
@@ -329,8 +330,8 @@ impl Lookup {
         body::json(StatusCode::OK, text)
     }
 
-    /// What is there from the cursor on, as of a revision at least.
-    fn find(&self, registry: &Registry) -> (Revision, Found) {
+    /// What is there from the cursor on.
+    fn find(&self, registry: &Registry) -> Found {
         // Before the records are read: a watcher that goes on from here misses nothing.
         let (revision, now) = (registry.revision(), registry.now());
         let start = self.cursor.as_ref().map(|cursor| &*cursor.namespace);
@@ -341,10 +342,7 @@ impl Lookup {
                 registry.discover_where(&self.query, |name| admits(name) && self.place.holds(name))
             };
             let rest = start.map(|_| search(&is_first));
-            return (
-                revision,
-                Found { now, rest, further: search(&is_further), named: Vec::new() },
-            );
+            return Found { revision, now, rest, further: search(&is_further), named: Vec::new() };
         }
         let names = self.place.names(registry).into_iter();
         let names = names.filter(|name| is_first(name) || is_further(name));
@@ -353,10 +351,10 @@ impl Lookup {
             self.named(registry, &name, cursor.map(|cursor| cursor.created), now)
         });
         let (rest, further) = (None, registry.discover_where(&self.query, |_| false));
-        (revision, Found { now, rest, further, named: named.collect() })
+        Found { revision, now, rest, further, named: named.collect() }
     }
 
-    fn page<'a>(&self, revision: Revision, found: &'a Found) -> Page<'a> {
+    fn page<'a>(&self, found: &'a Found) -> Page<'a> {
         let after = self.cursor.as_ref().map(|cursor| cursor.created);
         let rest = found.rest.iter().flat_map(|rest| rest.iter_after(after));
         let all = rest.chain(&found.further).filter(|slot| self.admits(slot, found.now));
@@ -367,7 +365,7 @@ impl Lookup {
         let more = slots.len() > fits;
         slots.truncate(fits);
         let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
-        Page { slots, next, revision, now: found.now }
+        Page { slots, next, revision: found.revision, now: found.now }
     }
 
     /// Those of the ids asked for that are in this namespace, in the order of creation.
