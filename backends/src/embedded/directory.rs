@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use registry_core::{Clock, SystemClock};
 
+use super::reached::REACHED;
 use crate::open::OpenError;
 
 const LOCK: &str = "LOCK";
@@ -88,11 +89,31 @@ impl Directory {
     }
 }
 
-/// Whether there are files of an engine's own, which no store has at its top.
+/// Whether it is a part of a store, at whatever depth, be it there already or to be made.
 fn is_inside(path: &Path) -> bool {
+    let real = |above: &Path| {
+        let above = if above == Path::new("") { Path::new(".") } else { above };
+        fs::canonicalize(above).ok()
+    };
+    let Some((depth, real)) =
+        path.ancestors().enumerate().find_map(|(depth, above)| Some((depth, real(above)?)))
+    else {
+        return false;
+    };
+    // The path itself, where it is there, may be a store.
+    let above = real.ancestors().skip(usize::from(depth == 0));
+    is_engines(&real) || above.into_iter().any(|above| is_engines(above) || is_store(above))
+}
+
+/// Whether there are files of an engine's own, which no store has at its top.
+fn is_engines(path: &Path) -> bool {
     let is_sled = path.join("conf").is_file() && path.join("db").is_file();
     let is_fjall = path.join("keyspaces").is_dir() && path.join("version").is_file();
     is_sled || is_fjall
+}
+
+fn is_store(path: &Path) -> bool {
+    path.join(LOCK).is_file() && path.join(REACHED).is_file()
 }
 
 /// The engine that has its database in `path`, if it is not `engine`.

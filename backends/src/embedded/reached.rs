@@ -41,7 +41,7 @@ pub(crate) enum End {
     Shut,
 }
 
-const REACHED: &str = "REACHED";
+pub(super) const REACHED: &str = "REACHED";
 
 // === impl Reached ===
 

@@ -21,6 +21,9 @@ const ROWS: &str = "rows";
 /// Files that every database has, and without which fjall makes or removes what should be there.
 const MARKERS: [&str; 3] = ["version", "keyspaces/0/current", "keyspaces/1/current"];
 
+/// Where its keyspaces are, by their numbers.
+const KEYSPACES: &str = "keyspaces";
+
 /// One flushes while another compacts.
 const THREADS: usize = 2;
 /// Where this cannot be written, there is no space for a table either.
@@ -74,6 +77,7 @@ impl Engine {
                 return Err(Damage::of_file(&format!("{ENGINE}/{marker}"), "is missing").into());
             }
         }
+        only_numbers(&path)?;
         journal::mend(&path, note)?;
         // Fjall answers some damaged files with a panic.
         let db = guard(ENGINE, || database(&path, config))?;
@@ -104,6 +108,20 @@ impl Engine {
     pub(super) fn settle(&self) -> Result<(), Failure> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
+}
+
+/// Fails if there is a directory that fjall has not made: it would end the process at that.
+fn only_numbers(path: &Path) -> Result<(), Failure> {
+    for item in fs::read_dir(path.join(KEYSPACES))? {
+        let item = item?;
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        if item.file_type()?.is_dir() && name.parse::<u64>().is_err() {
+            let file = format!("{ENGINE}/{KEYSPACES}/{name}");
+            return Err(Damage::of_file(&file, "is none of fjall's; move it elsewhere").into());
+        }
+    }
+    Ok(())
 }
 
 /// Makes an empty database beside its place and moves it there whole: fjall cannot go on with one

@@ -56,14 +56,23 @@ async fn the_inside_of_a_store_is_no_store_and_is_left_as_it_is() {
         };
         let inside = home.path().join(inside);
         let before = names(&inside);
-        for engine in ["sled", "fjall"] {
-            let url = format!("{engine}:{}?if-unreadable=move-aside", inside.display());
-            let refusal = open(&url).await.err().unwrap();
-            assert!(refusal.is_mistake());
-            let named = format!("{} is the inside of a store", inside.display());
-            assert!(refusal.to_string().contains(&named), "{refusal}");
+        // Also deeper, what is not there yet, and by way of somewhere else.
+        let within =
+            [&inside, &inside.join("keyspaces"), &inside.join("a/b"), &home.path().join("a")]
+                .map(|path| path.to_owned());
+        let around = inside.join("..").join(inside.file_name().unwrap());
+        for path in within.iter().chain([&around]) {
+            for engine in ["sled", "fjall"] {
+                let url = format!("{engine}:{}?if-unreadable=move-aside", path.display());
+                let refusal = open(&url).await.err().unwrap();
+                assert!(refusal.is_mistake());
+                let named = format!("{} is the inside of a store", path.display());
+                assert!(refusal.to_string().contains(&named), "{refusal}");
+            }
         }
         assert_eq!(names(&inside), before);
+        // Beside it there may be others, and it may be named by a way that leads through it.
+        open(&format!("{}/../beside", home.url())).await.unwrap().close().await.unwrap();
         home.open().await.close().await.unwrap();
     }
 }

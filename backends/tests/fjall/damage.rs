@@ -111,6 +111,12 @@ async fn files_that_fjall_would_make_or_remove_without_a_word_are_missed() {
 }
 
 #[tokio::test]
+async fn a_directory_that_fjall_would_end_the_process_at_is_named() {
+    let (_, reason) = broken(|home| fs::create_dir(home.file("keyspaces/x")).unwrap()).await;
+    assert!(reason.contains("its file fjall/keyspaces/x is none of fjall's"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_record_that_is_gone_is_missed() {
     let row = [&b"rone\0"[..], b"007"].concat();
     let (home, reason) = broken(|home| home.tamper(|rows| rows.remove(row).unwrap())).await;
