@@ -61,10 +61,20 @@ fn every_row_of_a_tiny_comparison_has_a_figure() {
 
 #[test]
 fn a_mistake_is_told_with_the_way_out() {
-    let mistakes: [(&[&str], &str); 3] = [
+    let mistakes: [(&[&str], &str); 10] = [
         (&["--records", "1234"], "multiple of 1,000"),
+        (&["--rounds", "0"], "1..=1000"),
+        (&["--seconds", "nan"], "say 0.01 to 600"),
+        (&["--warm-up-seconds", "inf"], "say 0.01 to 600"),
         (&["--only", "nonsense"], "heartbeat-batch"),
         (&["--peer", "far=vers=http://192.0.2.1:80"], "--yes"),
+        (&["--peer", "old=nonsense=http://127.0.0.1:1"], "rolecall, vers, runspec"),
+        (&["--peer", "old=vers=https://127.0.0.1:1"], "http://"),
+        (&["--server", "/nonexistent"], "--server names no file"),
+        (
+            &["--server", "/bin/true", "--peer", "old=vers=http://127.0.0.1:1"],
+            "whether it is empty",
+        ),
     ];
     if !is_installed("wrk") {
         return;

@@ -78,6 +78,20 @@ impl Contender {
 
 // === impl Named ===
 
+impl Named {
+    /// Fails if it does not answer, or has records that are not ours to measure beside.
+    pub(crate) fn must_be_empty(&self) -> Outcome<()> {
+        let Self { name, dialect, address } = self;
+        match dialect.is_empty(*address) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("{name} has records already; name an empty server").into()),
+            Err(error) => {
+                Err(format!("{name} cannot be asked whether it is empty: {error}").into())
+            }
+        }
+    }
+}
+
 impl From<Named> for Contender {
     fn from(Named { name, dialect, address }: Named) -> Self {
         Self { name, dialect, address, process: None }
@@ -93,8 +107,12 @@ impl FromStr for Named {
         else {
             return Err("say NAME=DIALECT=URL, such as old=rolecall=http://127.0.0.1:3001".into());
         };
-        let dialect = Dialect::from_str(dialect, true)?;
-        let host = url.rsplit("//").next().unwrap_or(url).trim_end_matches('/');
+        let dialects = || Dialect::value_variants().iter().filter_map(Dialect::to_possible_value);
+        let known = || dialects().map(|one| one.get_name().to_owned()).collect::<Vec<_>>();
+        let dialect = Dialect::from_str(dialect, true);
+        let dialect = dialect.map_err(|_| format!("DIALECT is one of {}", known().join(", ")))?;
+        let host = url.strip_prefix("http://").map(|host| host.trim_end_matches('/'));
+        let host = host.ok_or_else(|| format!("`{url}` does not begin with http://"))?;
         let address = std::net::ToSocketAddrs::to_socket_addrs(host);
         let address = address.ok().and_then(|mut found| found.next());
         let address = address.ok_or_else(|| format!("`{url}` names no host and port"))?;
@@ -220,7 +238,8 @@ mod tests {
         let named: Named = "old=vers=http://127.0.0.1:3001/".parse().unwrap();
         assert_eq!((named.name.as_str(), named.dialect), ("old", Dialect::Vers));
         assert_eq!(named.address, ([127, 0, 0, 1], 3001).into());
-        for wrong in ["old", "old=vers", "old=nonsense=127.0.0.1:1", "old=vers=nowhere"] {
+        for wrong in ["old", "old=vers", "old=nonsense=http://127.0.0.1:1", "old=vers=127.0.0.1:1"]
+        {
             wrong.parse::<Named>().unwrap_err();
         }
     }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::caller::Outcome;
@@ -32,6 +33,10 @@ use crate::work::Work;
 
 /// Records that are filled in a second, by experience; only for telling how long it will take.
 const FILLED_PER_SECOND: f64 = 20_000.0;
+
+/// More rounds, or seconds in each, would be a mistake rather than a measurement.
+const ROUNDS_MAX: u64 = 1_000;
+const SECONDS_MAX: f64 = 600.0;
 
 /// Measures rolecall beside a floor and beside peers, and tells ratios.
 #[derive(Debug, Parser)]
@@ -64,19 +69,20 @@ struct Flags {
     /// How many records are registered: a multiple of 1,000.
     #[arg(long, default_value_t = 100_000)]
     records: usize,
-    /// How often everything is measured.
-    #[arg(long, default_value_t = 5)]
+    /// How often each row is measured.
+    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROUNDS_MAX))]
     rounds: usize,
-    /// How long each time.
-    #[arg(long, default_value_t = 1.5)]
+    /// How long each round puts load on each server.
+    #[arg(long, default_value = "1.5", value_parser = seconds)]
     seconds: f64,
-    /// How long everything runs before it is measured.
-    #[arg(long, default_value_t = 1.0)]
+    /// How long there is load on each server before that is measured.
+    #[arg(long, default_value = "1", value_parser = seconds)]
     warm_up_seconds: f64,
-    /// Only these works, by the names in the JSON.
-    #[arg(long, value_delimiter = ',')]
+    /// Only these rows, with commas between.
+    #[arg(long, value_name = "ROW", value_delimiter = ',', value_parser = Work::ALL.map(Work::name))]
     only: Vec<String>,
-    /// Another server to measure: NAME=DIALECT=URL. It must be empty, and is filled.
+    /// Another server to measure, by NAME=DIALECT=http://HOST:PORT, where DIALECT is rolecall,
+    /// vers, runspec, etcd or redis. It must be empty, and is left filled.
     #[arg(long)]
     peer: Vec<Named>,
     /// Measure only ours and the floor.
@@ -141,6 +147,9 @@ fn compare(flags: &Flags) -> Outcome<bool> {
     let home = tempfile::tempdir_in(&out)?;
     let site = Site { dir: home.path().to_owned(), server: server(flags)? };
     let mut report = Report::new(&site.server, flags.records, pace);
+    for peer in &flags.peer {
+        peer.must_be_empty()?;
+    }
     let mut contenders = site.start()?;
     if !flags.no_peers {
         let (peers, skipped) = site.start_peers(flags.with_pypi)?;
@@ -189,15 +198,15 @@ fn works(flags: &Flags) -> Outcome<Vec<Work>> {
     {
         return Err(format!("{} is another machine; --yes puts load on it", far.address).into());
     }
-    let names = || Work::ALL.map(Work::name).join(", ");
-    if let Some(unknown) =
-        flags.only.iter().find(|name| Work::ALL.iter().all(|w| w.name() != **name))
-    {
-        return Err(format!("there is no work `{unknown}`; there are {}", names()).into());
-    }
     let is_wanted =
         |work: &Work| flags.only.is_empty() || flags.only.iter().any(|name| name == work.name());
     Ok(Work::ALL.into_iter().filter(is_wanted).collect())
+}
+
+/// A time that can be measured in.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=SECONDS_MAX).contains(seconds));
+    seconds.ok_or_else(|| format!("say 0.01 to {SECONDS_MAX}"))
 }
 
 /// Says how long it will take.
@@ -217,7 +226,8 @@ fn announce(works: &[Work], contenders: &[Contender], population: Population, pa
 /// Our binary, made as this program was made.
 fn server(flags: &Flags) -> Outcome<PathBuf> {
     if let Some(server) = &flags.server {
-        return Ok(server.clone());
+        let is_there = server.is_file();
+        return is_there.then(|| server.clone()).ok_or("--server names no file".into());
     }
     tell("building the server");
     let target = target()?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Ask;
-use crate::caller::{Outcome, Question, ask_each};
+use crate::caller::{self, Outcome, Question, ask_each};
 use crate::population::{ANY, ANY_CODED, NEW_CODED, Population, RARE, Role, digits, id, vers};
 use crate::work::Work;
 
@@ -47,6 +47,12 @@ pub(super) fn ask(work: Work) -> Option<Ask> {
         }
         _ => return None,
     })
+}
+
+pub(super) fn is_empty(address: SocketAddr) -> Outcome<bool> {
+    // From the first key to the last, which both are a zero byte here.
+    let any = r#"{"key":"AA==","range_end":"AA==","limit":"1"}"#;
+    Ok(!caller::ask(address, &Question::post("/v3/kv/range", any))?.body.contains(A_KEY))
 }
 
 pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {

@@ -61,6 +61,16 @@ impl Dialect {
         }
     }
 
+    /// Whether nobody is registered.
+    pub(crate) fn is_empty(self, address: SocketAddr) -> Outcome<bool> {
+        match self {
+            Dialect::Rolecall | Dialect::Vers => rolecall::is_empty(address),
+            Dialect::Runspec => runspec::is_empty(address),
+            Dialect::Etcd => etcd::is_empty(address),
+            Dialect::Redis => redis::is_empty(address),
+        }
+    }
+
     /// Registers everybody.
     pub(crate) fn fill(self, address: SocketAddr, population: Population) -> Outcome<()> {
         match self {

@@ -59,6 +59,12 @@ pub(super) fn command(work: Work, population: Population) -> Option<Command> {
     Some(Command { words, among, is_durable, finds })
 }
 
+pub(super) fn is_empty(address: SocketAddr) -> Outcome<bool> {
+    let output = client(address).arg("dbsize").output()?;
+    let keys = String::from_utf8_lossy(&output.stdout).trim().parse::<u64>();
+    Ok(keys.map_err(|_| String::from_utf8_lossy(&output.stderr).trim().to_owned())? == 0)
+}
+
 /// In bulk, by the way that Redis has for it.
 pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {
     let mut cli = client(address);

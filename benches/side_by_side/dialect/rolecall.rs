@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Ask;
-use crate::caller::{Outcome, Question, ask_each};
+use crate::caller::{self, Outcome, Question, ask_each};
 use crate::population::{ANY, NEW, Population, RARE, Role, digits, id, native, vers};
 use crate::work::{BATCH, Work};
 
@@ -12,6 +12,9 @@ const FILLING_BATCH: usize = 1_000;
 
 /// Where each record of an answer says which it is.
 const AN_ID: &str = r#""id":"vm-"#;
+
+/// The same where it may be anybody's.
+const AN_ID_OF_ANY: &str = r#""id":"#;
 
 pub(super) fn ask(work: Work, population: Population) -> Option<Ask> {
     let native = match work {
@@ -53,6 +56,10 @@ pub(super) fn ask_vers(work: Work, population: Population) -> Option<Ask> {
         }
         Work::DiscoverRareNative | Work::HeartbeatBatch => return None,
     })
+}
+
+pub(super) fn is_empty(address: SocketAddr) -> Outcome<bool> {
+    Ok(!caller::ask(address, &Question::get("/registry/vms"))?.body.contains(AN_ID_OF_ANY))
 }
 
 pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Ask;
-use crate::caller::{Outcome, Question, ask_each};
+use crate::caller::{self, Outcome, Question, ask_each};
 use crate::population::{ANY, NEW, Population, Role, digits, id};
 use crate::work::Work;
 
@@ -33,6 +33,10 @@ pub(super) fn ask(work: Work) -> Option<Ask> {
         Work::Register => Ask::plain(Question::post("/instances", instance(NEW))),
         _ => return None,
     })
+}
+
+pub(super) fn is_empty(address: SocketAddr) -> Outcome<bool> {
+    Ok(!caller::ask(address, &Question::get("/instances"))?.body.contains("\"instance_id\""))
 }
 
 pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {
