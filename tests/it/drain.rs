@@ -42,7 +42,7 @@ enum Way {
     Fresh,
 }
 
-/// Asks and asks, until nobody listens any more.
+/// Asks and asks, until nobody listens any more, or a question is not answered.
 fn live(
     address: SocketAddr,
     way: Way,
@@ -70,7 +70,8 @@ fn live(
                     if idle < HELD_UP {
                         life.failures.push(format!("{error} ({idle:?} after it was let in)"));
                     }
-                    break;
+                    // It does not know what was done, so it cannot say what must come next.
+                    return life;
                 }
             }
         }
