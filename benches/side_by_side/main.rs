@@ -70,7 +70,7 @@ struct Flags {
     #[arg(long, default_value_t = 100_000)]
     records: usize,
     /// How often each row is measured.
-    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=ROUNDS_MAX))]
+    #[arg(long, default_value_t = 5, value_parser = rounds())]
     rounds: usize,
     /// How long each round puts load on each server.
     #[arg(long, default_value = "1.5", value_parser = seconds)]
@@ -79,7 +79,8 @@ struct Flags {
     #[arg(long, default_value = "1", value_parser = seconds)]
     warm_up_seconds: f64,
     /// Only these rows, with commas between.
-    #[arg(long, value_name = "ROW", value_delimiter = ',', value_parser = Work::ALL.map(Work::name))]
+    #[arg(long, value_name = "ROW", value_delimiter = ',')]
+    #[arg(value_parser = Work::ALL.map(Work::name))]
     only: Vec<String>,
     /// Another server to measure, by NAME=DIALECT=http://HOST:PORT, where DIALECT is rolecall,
     /// vers, runspec, etcd or redis. It must be empty, and is left filled.
@@ -201,6 +202,10 @@ fn works(flags: &Flags) -> Outcome<Vec<Work>> {
     let is_wanted =
         |work: &Work| flags.only.is_empty() || flags.only.iter().any(|name| name == work.name());
     Ok(Work::ALL.into_iter().filter(is_wanted).collect())
+}
+
+fn rounds() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=ROUNDS_MAX)
 }
 
 /// A time that can be measured in.
