@@ -118,9 +118,9 @@ pub enum OpenError {
         /// The engine whose files are there.
         holds: &'static str,
     },
-    /// It is what an engine keeps inside a store.
+    /// It is a part of a store, or would be one.
     #[error(
-        "{path} is the inside of a store, not a store; name the directory that it lies in as \
+        "{path} is the inside of a store, not a store; name the store's own directory as \
          --store, or choose another"
     )]
     Inside {

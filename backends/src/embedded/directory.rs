@@ -101,8 +101,8 @@ fn is_inside(path: &Path) -> bool {
         return false;
     };
     // The path itself, where it is there, may be a store.
-    let above = real.ancestors().skip(usize::from(depth == 0));
-    is_engines(&real) || above.into_iter().any(|above| is_engines(above) || is_store(above))
+    let mut above = real.ancestors().skip(usize::from(depth == 0));
+    is_engines(&real) || above.any(|above| is_engines(above) || is_store(above))
 }
 
 /// Whether there are files of an engine's own, which no store has at its top.
