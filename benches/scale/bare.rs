@@ -6,7 +6,6 @@ use std::time::Instant;
 use backends::fjall::FjallConfig;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use rolecall_benches::sled_alone::SledAlone;
-use sled::{Db, IVec};
 
 use crate::durable::home;
 
@@ -17,9 +16,8 @@ pub(crate) enum Engine {
     Sled,
 }
 
-/// The first bytes of the rows of records and of beats: see the layouts of the stores.
+/// The first byte of the rows of records: see the layouts of the stores.
 const RECORDS: &[u8] = b"r";
-const BEATS: &[u8] = b"b";
 const HEAD: &[u8] = b"mhead";
 const HEAD_BYTES: usize = 24;
 
@@ -116,15 +114,18 @@ fn current(home: &Path) -> PathBuf {
 }
 
 fn write_sled(from: &Path, batches: &[usize]) -> f64 {
-    let mut written = written_to_sled(&open_sled(from).db).into_iter();
+    // Only registered in, so that they lie in the order they were written.
+    let from = open_sled(from);
+    let rows = from.db.scan_prefix(RECORDS);
+    let written: Vec<_> = rows.map(|row| row.expect("sled reads what it wrote")).collect();
+    let mut written = written.into_iter();
     let home = home();
     let sled = open_sled(home.path());
     let started = Instant::now();
     for size in batches {
         let mut batch = sled::Batch::default();
-        for (record, beat) in written.by_ref().take(*size) {
-            batch.insert(record.0, record.1);
-            batch.insert(beat.0, beat.1);
+        for (row, value) in written.by_ref().take(*size) {
+            batch.insert(row, value);
         }
         batch.insert(HEAD, &[0; HEAD_BYTES]);
         sled.commit(batch).expect("sled takes it");
@@ -132,18 +133,4 @@ fn write_sled(from: &Path, batches: &[usize]) -> f64 {
     let took = started.elapsed().as_secs_f64();
     assert!(written.next().is_none(), "all of it was written");
     took
-}
-
-/// A row of a record and the row of its beat.
-type Written = ((IVec, IVec), (IVec, IVec));
-
-/// Everything in a database that was only registered in, in the order it was written.
-fn written_to_sled(db: &Db) -> Vec<Written> {
-    let rows = |first: &[u8]| {
-        db.scan_prefix(first).map(|row| row.expect("sled reads what it wrote")).collect::<Vec<_>>()
-    };
-    let mut records = rows(RECORDS);
-    // A record's row begins with the revision that made it; beats lie in that order.
-    records.sort_by(|(_, one), (_, other)| one[..8].cmp(&other[..8]));
-    records.into_iter().zip(rows(BEATS)).collect()
 }

@@ -31,9 +31,8 @@ struct Writer {
     revision: u64,
 }
 
-/// What stands in each row beside the body and the id; see the layout of the store.
-const HEADER: [u8; 20] = [0; 20];
-const BEAT: [u8; 16] = [0; 16];
+/// What stands in each row before the body; see the layout of the store.
+const HEADER: [u8; 28] = [0; 28];
 const HEAD: [u8; 24] = [0; 24];
 
 const QUEUE: usize = 4_096;
@@ -87,8 +86,8 @@ impl Writer {
         let mut batch = Batch::default();
         for (id, body) in records {
             self.revision += 1;
-            batch.insert([b"rvms\0", id.as_bytes()].concat(), [&HEADER[..], &body].concat());
-            batch.insert([b"b", &self.revision.to_be_bytes()[..]].concat(), &BEAT);
+            let row = [b"r", &self.revision.to_be_bytes()[..], b"vms\0", id.as_bytes()].concat();
+            batch.insert(row, [&HEADER[..], &body].concat());
         }
         batch.insert(b"mhead", &HEAD);
         Ok(self.sled.commit(batch)?)

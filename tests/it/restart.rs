@@ -241,8 +241,8 @@ fn a_record_that_cannot_be_understood_is_refused_with_the_way_out_and_the_way_ou
     tamper(data.path(), |database| {
         let (row, value) = database.scan_prefix(b"r").next().unwrap().unwrap();
         let mut bytes = value.to_vec();
-        // Its header stays: revisions and length. What is said of the record does not.
-        bytes[20..].fill(b'?');
+        // Its header stays: revision, beat and length. What is said of the record does not.
+        bytes[28..].fill(b'?');
         database.insert(row, bytes).unwrap();
     });
     let said = refused_with_a_way_out(data.path());

@@ -1,9 +1,10 @@
 //! What every engine inside our own process needs around it, whichever it is.
 //!
 //! Who has the directory (`directory`), how far its store came (`reached`), the rows that are the
-//! same everywhere (`row`), what can go wrong (`failure`), what a URL may say (`setting`), and the
-//! one writer, whom calls have one after another (`seat`).
+//! same everywhere (`row`), heartbeats in bulk (`beats`), what can go wrong (`failure`), what a URL
+//! may say (`setting`), and the one writer, whom calls have one after another (`seat`).
 
+pub(crate) mod beats;
 mod directory;
 mod failure;
 mod reached;

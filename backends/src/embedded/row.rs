@@ -6,9 +6,9 @@
 //! | head | `m` `head` | what is true of the store as a whole; the engine's layout says what |
 //! | mark | `m` `mark` | tick, wall: 8 bytes each |
 //! | restoring | `m` `restoring` | there while a restore goes on: what is here is not whole |
-//! | record | `r` namespace `0` id | the engine's layout says what |
+//! | record | `r` … namespace `0` id | the engine's layout says what |
 //!
-//! Numbers are big-endian. A namespace has no zero byte, so no two keys share a row.
+//! Numbers are big-endian. A namespace has no zero byte, so no two keys share a name.
 
 use registry_core::store::Mark;
 use registry_core::{Beat, Key, Tick, Timestamp};
@@ -31,14 +31,14 @@ pub(crate) struct Damage {
 
 // === keys ===
 
-pub(crate) fn record_row(key: &Key) -> Vec<u8> {
-    [RECORDS, key.namespace().as_bytes(), &[0], key.id().as_bytes()].concat()
+/// A key as it stands at the end of its record's row.
+pub(crate) fn name_of(key: &Key) -> Vec<u8> {
+    [key.namespace().as_bytes(), &[0], key.id().as_bytes()].concat()
 }
 
-/// The key whose record rests in `row`; `None` if it is not the row of a record.
-pub(crate) fn key_of(row: &[u8]) -> Option<Key> {
-    let text = std::str::from_utf8(row.strip_prefix(RECORDS)?).ok()?;
-    let (namespace, id) = text.split_once('\0')?;
+/// The key of this name; `None` if it is none.
+pub(crate) fn named(name: &[u8]) -> Option<Key> {
+    let (namespace, id) = std::str::from_utf8(name).ok()?.split_once('\0')?;
     Key::new(namespace, id).ok()
 }
 
@@ -48,12 +48,11 @@ pub(crate) fn write_beat(beat: Beat) -> [u8; BEAT_BYTES] {
     join([&beat.last_seen.0.to_be_bytes(), &beat.renewed.0.to_be_bytes()])
 }
 
-pub(crate) fn read_beat(row: &[u8], value: &[u8]) -> Result<Beat, Damage> {
-    let (last_seen, renewed) = pair(row, value)?;
-    Ok(Beat {
+pub(crate) fn beat_of([last_seen, renewed]: [[u8; 8]; 2]) -> Beat {
+    Beat {
         last_seen: Timestamp(i64::from_be_bytes(last_seen)),
         renewed: Tick(u64::from_be_bytes(renewed)),
-    })
+    }
 }
 
 pub(crate) fn write_mark(mark: Mark) -> [u8; 16] {
@@ -61,7 +60,9 @@ pub(crate) fn write_mark(mark: Mark) -> [u8; 16] {
 }
 
 pub(crate) fn read_mark(value: &[u8]) -> Result<Mark, Damage> {
-    let (tick, wall) = pair(MARK_ROW, value)?;
+    let all: [u8; 16] = sized(MARK_ROW, value)?;
+    let (numbers, _) = all.as_chunks();
+    let [tick, wall] = [numbers[0], numbers[1]];
     Ok(Mark { tick: Tick(u64::from_be_bytes(tick)), wall: Timestamp(i64::from_be_bytes(wall)) })
 }
 
@@ -73,15 +74,18 @@ pub(crate) fn read_format(value: &[u8]) -> Result<u32, Damage> {
 
 impl Damage {
     pub(crate) fn new(row: &[u8], reason: impl Into<String>) -> Self {
-        let what = match (row, key_of(row)) {
-            (FORMAT_ROW, _) => "the note of its format".to_owned(),
-            (HEAD_ROW, _) => "its summary, which counts what is there,".to_owned(),
-            (MARK_ROW, _) => "the note of the time it was left".to_owned(),
-            (RESTORING_ROW, _) => "the restore into it".to_owned(),
-            (_, Some(key)) => format!("the record {key:?}"),
+        let what = match row {
+            FORMAT_ROW => "the note of its format".to_owned(),
+            HEAD_ROW => "its summary, which counts what is there,".to_owned(),
+            MARK_ROW => "the note of the time it was left".to_owned(),
+            RESTORING_ROW => "the restore into it".to_owned(),
             _ => format!("a row of its database, {},", row.escape_ascii()),
         };
         Self { what, reason: reason.into() }
+    }
+
+    pub(crate) fn of_record(key: &Key, reason: impl Into<String>) -> Self {
+        Self { what: format!("the record {key:?}"), reason: reason.into() }
     }
 
     pub(crate) fn of_file(name: &str, reason: impl Into<String>) -> Self {
@@ -97,9 +101,4 @@ pub(crate) fn join<const N: usize, const P: usize>(parts: [&[u8]; P]) -> [u8; N]
 
 pub(crate) fn sized<const N: usize>(row: &[u8], value: &[u8]) -> Result<[u8; N], Damage> {
     value.try_into().map_err(|_| Damage::new(row, "has the wrong length"))
-}
-
-fn pair(row: &[u8], value: &[u8]) -> Result<([u8; 8], [u8; 8]), Damage> {
-    let all: [u8; 16] = sized(row, value)?;
-    Ok((sized(row, &all[..8])?, sized(row, &all[8..])?))
 }

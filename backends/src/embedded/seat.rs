@@ -14,7 +14,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::directory::Directory;
 use super::failure::{Failure, guard};
-use super::row::{Damage, record_row};
+use super::row::Damage;
 use super::setting::IfUnreadable;
 use crate::open::OpenError;
 
@@ -38,7 +38,7 @@ pub(crate) trait Seated: Send + Sized + 'static {
         self.scan(&mut |page| {
             damaged = page.iter().find_map(|stored| {
                 let reason = check(stored).err()?;
-                Some(Damage::new(&record_row(&stored.key), reason))
+                Some(Damage::of_record(&stored.key, reason))
             });
             damaged.is_none()
         })?;

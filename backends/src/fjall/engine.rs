@@ -11,6 +11,7 @@ use registry_core::Revision;
 use super::config::FjallConfig;
 use super::journal;
 use super::layout::{self, Damage, Head};
+use crate::embedded::beats::{Changes, Table};
 use crate::embedded::{self, Directory, Failure, Fault, Note, guard, sync_directory};
 
 /// What it is called in a URL, and its directory within the store's.
@@ -91,14 +92,6 @@ impl Engine {
         Ok(self.rows.get(row)?)
     }
 
-    /// Every row whose key begins with `prefix`, in order.
-    pub(super) fn rows(
-        &self,
-        prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(Slice, Slice), Failure>> + use<> {
-        self.rows.prefix(prefix).map(|row| Ok(row.into_inner()?))
-    }
-
     pub(super) fn batch(&self) -> Batch {
         let directory = Arc::clone(&self.directory);
         Batch { directory, rows: self.rows.clone(), batch: self.db.batch() }
@@ -107,6 +100,16 @@ impl Engine {
     /// Puts everything to rest.
     pub(super) fn settle(&self) -> Result<(), Failure> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+}
+
+impl Table for Engine {
+    type Bytes = Slice;
+    type Changes = Batch;
+    const ROW_BEATS_MAX: usize = 8_192;
+
+    fn rows(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Slice, Slice), Failure>> {
+        self.rows.prefix(prefix).map(|row| Ok(row.into_inner()?))
     }
 }
 
@@ -188,6 +191,16 @@ fn why(path: &Path) -> Failure {
     match tried {
         Err(error) => error.into(),
         Ok(()) => ::fjall::Error::Poisoned.into(),
+    }
+}
+
+impl Changes for Batch {
+    fn put(&mut self, row: &[u8], value: Vec<u8>) {
+        Self::put(self, row, value);
+    }
+
+    fn remove(&mut self, row: &[u8]) {
+        Self::remove(self, row);
     }
 }
 

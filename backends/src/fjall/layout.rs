@@ -7,7 +7,7 @@
 //! | mark | `m` `mark` | tick, wall: 8 bytes each |
 //! | restoring | `m` `restoring` | there while a restore goes on: what is here is not whole |
 //! | record | `r` namespace `0` id | created, modified, last seen, renewed: 8 bytes each; body |
-//! | beats | `b` bucket number | created, as of, last seen, renewed: 8 bytes each, many times |
+//! | beats | `b` … | see `embedded/beats.rs` |
 //!
 //! Numbers are big-endian. A namespace has no zero byte, so no two keys share a row. A record's row
 //! has the beat that was given with its latest write; `beats` tells of those that came later.
@@ -15,15 +15,12 @@
 //! The sum is that of the revisions at which the records were last modified, so that a change that
 //! is lost in the middle shows as one that is lost at the end does.
 
-use registry_core::{Beat, Revision, Tick, Timestamp};
+use registry_core::{Beat, Key, Revision};
 
 pub(super) use crate::embedded::row::*;
 
 /// The version of the table above that this build writes.
 pub(super) const FORMAT: u32 = 1;
-pub(super) const BEATS: &[u8] = b"b";
-/// Bytes of one beat among many.
-pub(super) const ENTRY_BYTES: usize = 8 + 8 + BEAT_BYTES;
 
 const HEADER_BYTES: usize = 8 + 8 + BEAT_BYTES;
 
@@ -46,27 +43,15 @@ pub(super) struct Held<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// One beat among many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Names the life that it belongs to.
-    pub(super) created: Revision,
-    /// The latest revision when it came: a write after that has a beat of its own.
-    pub(super) as_of: Revision,
-    pub(super) beat: Beat,
-}
-
 // === keys ===
 
-/// The row of the beats with this number in this bucket.
-pub(super) fn beats_row(bucket: u8, number: u64) -> [u8; 10] {
-    join([BEATS, &[bucket], &number.to_be_bytes()])
+pub(super) fn record_row(key: &Key) -> Vec<u8> {
+    [RECORDS, &name_of(key)].concat()
 }
 
-/// The bucket and the number of a row of beats.
-pub(super) fn number_of(row: &[u8]) -> Result<(u8, u64), Damage> {
-    let [_prefix, bucket, number @ ..] = row else { return Err(Damage::new(row, "is no beats")) };
-    Ok((*bucket, u64::from_be_bytes(sized(row, number)?)))
+/// The key whose record rests in `row`.
+pub(super) fn key_of(row: &[u8]) -> Result<Key, Damage> {
+    row.strip_prefix(RECORDS).and_then(named).ok_or_else(|| Damage::new(row, "names no record"))
 }
 
 // === values ===
@@ -91,11 +76,9 @@ impl Head {
 
     pub(super) fn read(value: &[u8]) -> Result<Self, Damage> {
         let all: [u8; 24] = sized(HEAD_ROW, value)?;
-        Ok(Self {
-            revision: number(HEAD_ROW, &all[..8]).map(Revision)?,
-            records: number(HEAD_ROW, &all[8..16])?,
-            sum: number(HEAD_ROW, &all[16..])?,
-        })
+        let (numbers, _) = all.as_chunks();
+        let [revision, records, sum] = [0, 1, 2].map(|at| u64::from_be_bytes(numbers[at]));
+        Ok(Self { revision: Revision(revision), records, sum })
     }
 }
 
@@ -105,47 +88,12 @@ impl<'a> Held<'a> {
         [&created[..], &modified, &write_beat(self.beat), self.body].concat()
     }
 
-    pub(super) fn read(row: &[u8], value: &'a [u8]) -> Result<Self, Damage> {
-        let Some((header, body)) = value.split_at_checked(HEADER_BYTES) else {
-            return Err(Damage::new(row, "is too short"));
+    pub(super) fn read(key: &Key, value: &'a [u8]) -> Result<Self, Damage> {
+        let Some((header, body)) = value.split_first_chunk::<HEADER_BYTES>() else {
+            return Err(Damage::of_record(key, "is too short"));
         };
-        let created = number(row, &header[..8]).map(Revision)?;
-        let modified = number(row, &header[8..16]).map(Revision)?;
-        Ok(Self { created, modified, beat: read_beat(row, &header[16..])?, body })
+        let (numbers, _) = header.as_chunks();
+        let [created, modified] = [0, 1].map(|at| Revision(u64::from_be_bytes(numbers[at])));
+        Ok(Self { created, modified, beat: beat_of([numbers[2], numbers[3]]), body })
     }
-}
-
-impl Entry {
-    /// Adds it to the value of a row.
-    pub(super) fn write(&self, value: &mut Vec<u8>) {
-        value.extend_from_slice(&self.created.0.to_be_bytes());
-        value.extend_from_slice(&self.as_of.0.to_be_bytes());
-        value.extend_from_slice(&write_beat(self.beat));
-    }
-
-    /// All that are in a row, in the order they came.
-    pub(super) fn read(
-        row: &[u8],
-        value: &[u8],
-    ) -> Result<impl ExactSizeIterator<Item = Self>, Damage> {
-        let (entries, []) = value.as_chunks::<ENTRY_BYTES>() else {
-            return Err(Damage::new(row, "has the wrong length"));
-        };
-        Ok(entries.iter().map(Self::of))
-    }
-
-    fn of(bytes: &[u8; ENTRY_BYTES]) -> Self {
-        let (numbers, _) = bytes.as_chunks::<8>();
-        let [created, as_of, last_seen, renewed] = [0, 1, 2, 3].map(|at| numbers[at]);
-        let last_seen = Timestamp(i64::from_be_bytes(last_seen));
-        Self {
-            created: Revision(u64::from_be_bytes(created)),
-            as_of: Revision(u64::from_be_bytes(as_of)),
-            beat: Beat { last_seen, renewed: Tick(u64::from_be_bytes(renewed)) },
-        }
-    }
-}
-
-fn number(row: &[u8], value: &[u8]) -> Result<u64, Damage> {
-    Ok(u64::from_be_bytes(sized(row, value)?))
 }

@@ -10,17 +10,15 @@
 //! `fdatasync` waits for the file system's own journal as well.
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
-//! `engine` (one fjall database), `journal` (what a crash left at its end), `beats` (the log of
-//! beats in it), `writer` (the one writer), `scan` (everything read back), `restore` (what another
-//! store held), `store` (the [`Store`] itself). What is not fjall's alone is in
-//! `backends/src/embedded`.
+//! `engine` (one fjall database), `journal` (what a crash left at its end), `writer` (the one
+//! writer), `scan` (everything read back), `restore` (what another store held), `store` (the
+//! [`Store`] itself). What is not fjall's alone is in `backends/src/embedded`.
 //!
 //! [`Store`]: registry_core::store::Store
 
 mod config;
 mod layout;
 
-mod beats;
 mod engine;
 mod journal;
 

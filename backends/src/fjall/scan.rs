@@ -2,10 +2,10 @@
 
 use registry_core::store::{Loaded, Stored};
 
-use super::beats::Beats;
 use super::layout::{self, Damage, Head, Held};
 use super::writer::Writer;
 use crate::embedded::Failure;
+use crate::embedded::beats::{Latest, Table};
 
 /// A page of a load ends at whichever comes first.
 const PAGE_RECORDS_MAX: usize = 512;
@@ -19,7 +19,7 @@ impl Writer {
         &mut self,
         take: &mut dyn FnMut(Vec<Stored>) -> bool,
     ) -> Result<Loaded, Failure> {
-        let mut beats = Beats::read(&self.engine)?;
+        let mut beats = Latest::read(&self.engine)?;
         let mark = self.engine.get(layout::MARK_ROW)?;
         let mark = mark.map(|value| layout::read_mark(&value)).transpose()?;
         let loaded = Loaded { revision: self.head.revision, mark };
@@ -28,12 +28,11 @@ impl Writer {
         let (mut page, mut page_bytes) = (Vec::with_capacity(PAGE_RECORDS_MAX), 0);
         for item in self.engine.rows(layout::RECORDS) {
             let (row, value) = item?;
-            let key = layout::key_of(&row).ok_or_else(|| Damage::new(&row, "names no record"))?;
-            let Held { created, modified, beat, body } = Held::read(&row, &value)?;
+            let key = layout::key_of(&row)?;
+            let Held { created, modified, beat, body } = Held::read(&key, &value)?;
             found.add(modified);
             page_bytes += body.len();
-            let later = beats.remove(&created).filter(|entry| entry.as_of >= modified);
-            let beat = later.map_or(beat, |entry| entry.beat);
+            let beat = beats.take(created, modified, beat);
             page.push(Stored { key, created, modified, body: body.to_vec(), beat });
             if page.len() >= PAGE_RECORDS_MAX || page_bytes >= PAGE_BYTES_MAX {
                 page_bytes = 0;
@@ -48,7 +47,7 @@ impl Writer {
             return Err(Damage::new(layout::HEAD_ROW, difference(self.head, found)).into());
         }
         // Whose record is not there has ended.
-        beats.into_keys().for_each(|created| self.beats.end(created));
+        beats.others().for_each(|created| self.beats.end(created));
         Ok(loaded)
     }
 }

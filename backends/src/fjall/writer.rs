@@ -6,10 +6,10 @@ use std::sync::Arc;
 use registry_core::Revision;
 use registry_core::store::{Action, Expect, Loaded, Mark, Outcome, Renewal, Stored, Write};
 
-use super::beats::Beats;
 use super::config::FjallConfig;
 use super::engine::{Batch, ENGINE, Engine, Until};
 use super::layout::{self, Damage, Head, Held};
+use crate::embedded::beats::Beats;
 use crate::embedded::{Directory, End, Failure, IfUnreadable, Note, Reached, Seated};
 use crate::open::OpenError;
 
@@ -132,7 +132,7 @@ impl Writer {
     ) -> Result<Outcome, Failure> {
         let row = layout::record_row(&write.key);
         let value = self.engine.get(&row)?;
-        let held = value.as_ref().map(|value| Held::read(&row, value)).transpose()?;
+        let held = value.as_ref().map(|value| Held::read(&write.key, value)).transpose()?;
         let holds = match write.expect {
             Expect::Absent => held.is_none(),
             Expect::Modified(revision) => held.is_some_and(|held| held.modified == revision),

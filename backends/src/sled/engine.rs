@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
 
+use super::layout::CHUNK_BYTES;
+use super::writer::Rows;
+use crate::embedded::beats::{ENTRY_BYTES, Table};
 use crate::embedded::{self, Directory, Failure, Fault, sync_directory};
 
 /// What it is called in a URL.
@@ -67,14 +70,6 @@ impl Engine {
         Ok(self.db().contains_key(row)?)
     }
 
-    /// Every row whose key begins with `prefix`, in order.
-    pub(super) fn rows(
-        &self,
-        prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(IVec, IVec), Failure>> + use<> {
-        self.db().scan_prefix(prefix).map(|row| Ok(row?))
-    }
-
     /// Every row whose key comes after `row`, in order.
     pub(super) fn rows_after(
         &self,
@@ -124,6 +119,17 @@ impl Engine {
 
     fn db(&self) -> &Db {
         self.db.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Table for Engine {
+    type Bytes = IVec;
+    type Changes = Rows;
+    /// As much as a row of a long body has.
+    const ROW_BEATS_MAX: usize = CHUNK_BYTES / ENTRY_BYTES;
+
+    fn rows(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(IVec, IVec), Failure>> {
+        self.db().scan_prefix(prefix).map(|row| Ok(row?))
     }
 }
 

@@ -6,10 +6,10 @@
 //! compaction, fail-stop after the first error, noticing that the end of its log is lost.
 //!
 //! The rooms, in reading order: `config` (what can be set), `layout` (what the rows look like),
-//! `generation` (which database counts), `engine` (one sled database), `writer` (the one writer),
-//! `scan` (everything read back), `restore` (what another store held), `compact` (a fresh database
-//! while writes go on), `store` (the [`Store`] itself). What is not sled's alone is in
-//! `backends/src/embedded`.
+//! `generation` (which database counts), `engine` (one sled database), `index` (where each key's
+//! record is), `writer` (the one writer), `scan` (everything read back), `restore` (what another
+//! store held), `upgrade` (what earlier builds wrote), `compact` (a fresh database while writes go
+//! on), `store` (the [`Store`] itself). What is not sled's alone is in `backends/src/embedded`.
 //!
 //! [`Store`]: registry_core::store::Store
 
@@ -18,9 +18,11 @@ mod layout;
 
 mod engine;
 mod generation;
+mod index;
 
 mod restore;
 mod scan;
+mod upgrade;
 mod writer;
 
 mod compact;

@@ -5,8 +5,9 @@
 use registry_core::Revision;
 use registry_core::store::{Loaded, Reason, Records, Stored};
 
-use super::layout::{self, Damage, Head, Header};
+use super::layout::{self, Head, Header};
 use super::writer::{Rows, Writer};
+use crate::embedded::beats::Changes;
 use crate::embedded::{End, Failure};
 
 /// Rows are written together until they hold so many bytes, or belong to so many records.
@@ -19,16 +20,6 @@ pub(super) type Refused = Option<Reason>;
 // === impl Writer: restoring ===
 
 impl Writer {
-    /// Fails if the store is only in part filled.
-    pub(super) fn check_whole(&self) -> Result<(), Failure> {
-        let row = layout::RESTORING_ROW;
-        if self.engine.contains(row)? {
-            let reason = "was not finished; remove the directory and restore again";
-            return Err(Damage::new(row, reason).into());
-        }
-        Ok(())
-    }
-
     /// Puts the records and everything else where nothing was ever written.
     pub(super) fn restore(&mut self, records: Records, loaded: Loaded) -> Result<Refused, Failure> {
         if self.head != Head::default() {
@@ -74,11 +65,12 @@ impl Writer {
     }
 }
 
-fn add(rows: &mut Rows, record: &Stored, head: &mut Head) {
-    let row = layout::record_row(&record.key);
-    let Stored { created, modified, .. } = *record;
-    let header = Header { created, modified, body_bytes: record.body.len() };
-    rows.put_record(&row, header, &record.body, record.beat);
+/// Adds the rows of a record that no row tells of yet.
+pub(super) fn add(rows: &mut Rows, record: &Stored, head: &mut Head) {
+    let Stored { key, created, modified, body, beat } = record;
+    let row = layout::record_row(*created, key);
+    let header = Header { modified: *modified, beat: *beat, body_bytes: body.len() };
+    rows.put_record(&row, header, body);
     head.records += 1;
     head.live_bytes += header.live_bytes(&row);
 }

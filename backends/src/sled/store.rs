@@ -81,7 +81,7 @@ impl Store for SledStore {
     }
 
     async fn renew(&self, renewals: Vec<Renewal>, mark: Option<Mark>) -> Result<(), StoreError> {
-        self.run(move |writer| writer.renew(renewals, mark)).await
+        self.run(move |writer| writer.renew(&renewals, mark)).await
     }
 
     async fn restore(&self, records: Records, loaded: Loaded) -> Result<(), StoreError> {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ::sled::{Batch, IVec};
-use registry_core::Beat;
-use registry_core::Revision;
 use registry_core::store::{Action, Expect, Loaded, Mark, Outcome, Renewal, Stored, Write};
+use registry_core::{Key, Revision};
 
 use super::compact::Copy;
 use super::config::SledConfig;
 use super::engine::{ENGINE, Engine};
+use super::index::Index;
 use super::layout::{self, CHUNK_BYTES, Damage, Head, Header};
+use super::upgrade;
+use crate::embedded::beats::{Beats, Changes, Table};
 use crate::embedded::{Directory, End, Failure, IfUnreadable, Note, Reached, Seated};
 use crate::open::OpenError;
 
@@ -22,6 +24,9 @@ pub(super) struct Writer {
     pub(super) engine: Arc<Engine>,
     pub(super) config: SledConfig,
     pub(super) head: Head,
+    /// `None` until a write needs it or a load has read everything.
+    pub(super) index: Option<Index>,
+    pub(super) beats: Beats,
     /// The name of the database that counts.
     pub(super) database: String,
     pub(super) reached: Reached,
@@ -44,7 +49,7 @@ impl Writer {
         let failed = |failure: Failure| failure.into_open_error(ENGINE, &config.path);
         let chosen = chosen_database(&directory).map_err(failed)?;
         let is_new = chosen.is_none();
-        let database = match chosen {
+        let mut database = match chosen {
             Some(database) => database,
             None => only_database(&directory).map_err(failed)?,
         };
@@ -52,27 +57,36 @@ impl Writer {
         if is_new {
             begin(&engine).map_err(failed)?;
         }
+        let mut engine = Arc::new(engine);
         let found = format_of(&engine).map_err(failed)?;
-        if found != layout::FORMAT {
+        if found > layout::FORMAT {
             let path = config.path.clone();
             return Err(OpenError::Newer { path, found, known: layout::FORMAT });
         }
-        let head = head_of(&engine).map_err(failed)?;
+        let mut head = head_of(&engine).map_err(failed)?;
         let (reached, note) = Reached::open(&directory).map_err(failed)?;
         note.map_or(Ok(()), |note| note.check(head.revision))
             .map_err(|lost| failed(lost.into()))?;
+        check_whole(&engine).map_err(failed)?;
+        if found < layout::FORMAT {
+            let newer = upgrade::upgrade(&directory, &engine, &database, config.cache_bytes);
+            (engine, database) = newer.map_err(failed)?;
+            head = head_of(&engine).map_err(failed)?;
+        }
+        let beats = Beats::open(&*engine).map_err(failed)?;
         let mut writer = Self {
             directory: Arc::clone(&directory),
-            engine: Arc::new(engine),
+            engine,
             config: config.clone(),
             head,
+            index: None,
+            beats,
             database,
             reached,
             compaction: None,
             copy: None,
             settled_bytes: 0,
         };
-        writer.check_whole().map_err(failed)?;
         if config.if_unreadable == IfUnreadable::MoveAside {
             writer.check_records(config.check).map_err(failed)?;
         }
@@ -151,6 +165,16 @@ fn begin(engine: &Engine) -> Result<(), Failure> {
     engine.settle()
 }
 
+/// Fails if the store is only in part filled.
+fn check_whole(engine: &Engine) -> Result<(), Failure> {
+    let row = layout::RESTORING_ROW;
+    if engine.contains(row)? {
+        let reason = "was not finished; remove the directory and restore again";
+        return Err(Damage::new(row, reason).into());
+    }
+    Ok(())
+}
+
 fn format_of(engine: &Engine) -> Result<u32, Failure> {
     let row = layout::FORMAT_ROW;
     let value = engine.get(row)?.ok_or_else(|| Damage::new(row, "is missing"))?;
@@ -167,11 +191,13 @@ fn head_of(engine: &Engine) -> Result<Head, Failure> {
 
 impl Writer {
     pub(super) fn commit(&mut self, writes: Vec<Write>) -> Result<Vec<Outcome>, Failure> {
+        let mut index = self.index.take().map_or_else(|| self.read_index(), Ok)?;
         let (mut rows, mut head) = (Rows::default(), self.head);
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in writes {
-            outcomes.push(self.write(write, &mut rows, &mut head)?);
+            outcomes.push(self.write(write, &mut index, &mut rows, &mut head)?);
         }
+        self.index = Some(index);
         if head != self.head {
             rows.put(layout::HEAD_ROW, &head.write());
             self.apply(&rows)?;
@@ -185,17 +211,12 @@ impl Writer {
 
     pub(super) fn renew(
         &mut self,
-        renewals: Vec<Renewal>,
+        renewals: &[Renewal],
         mark: Option<Mark>,
     ) -> Result<(), Failure> {
         let mut rows = Rows::default();
-        for renewal in renewals {
-            // The row is there exactly while that life lasts, so the record need not be looked at.
-            let row = layout::beat_row(renewal.created);
-            if self.engine.contains(&row)? {
-                rows.put(&row, &layout::write_beat(renewal.beat));
-            }
-        }
+        let Head { revision, records, .. } = self.head;
+        self.beats.add(&*self.engine, &mut rows, renewals, revision, records)?;
         if let Some(mark) = mark {
             self.check_place()?;
             rows.put(layout::MARK_ROW, &layout::write_mark(mark));
@@ -205,34 +226,59 @@ impl Writer {
     }
 
     /// Adds the rows of one write, if its expectation holds.
-    fn write(&self, write: Write, rows: &mut Rows, head: &mut Head) -> Result<Outcome, Failure> {
-        let row = layout::record_row(&write.key);
-        let held = match self.engine.get(&row)? {
-            Some(value) => Some(Header::read(&row, &value)?.0),
-            None => None,
-        };
-        let holds = match write.expect {
+    fn write(
+        &mut self,
+        write: Write,
+        index: &mut Index,
+        rows: &mut Rows,
+        head: &mut Head,
+    ) -> Result<Outcome, Failure> {
+        let Write { key, expect, action } = write;
+        let held = self.held(&key, index)?;
+        let holds = match expect {
             Expect::Absent => held.is_none(),
-            Expect::Modified(revision) => held.is_some_and(|held| held.modified == revision),
+            Expect::Modified(revision) => held.is_some_and(|held| held.1.modified == revision),
         };
         if !holds {
             return Ok(Outcome::Conflict);
         }
         head.revision = Revision(head.revision.0 + 1);
-        if let Some(held) = held {
+        let modified = head.revision;
+        let created = held.map_or(modified, |(created, _)| created);
+        let row = layout::record_row(created, &key);
+        if let Some((_, held)) = held {
             rows.remove_record(&row, held);
             head.records -= 1;
             head.live_bytes -= held.live_bytes(&row);
         }
-        if let Action::Put { body, beat } = write.action {
-            let modified = head.revision;
-            let created = held.map_or(modified, |held| held.created);
-            let header = Header { created, modified, body_bytes: body.len() };
-            rows.put_record(&row, header, &body, beat);
-            head.records += 1;
-            head.live_bytes += header.live_bytes(&row);
+        match action {
+            Action::Put { body, beat } => {
+                let header = Header { modified, beat, body_bytes: body.len() };
+                rows.put_record(&row, header, &body);
+                head.records += 1;
+                head.live_bytes += header.live_bytes(&row);
+                if held.is_none() {
+                    index.insert(&key, created);
+                }
+            }
+            Action::Delete => {
+                if held.is_some() {
+                    index.remove(&key, created);
+                    self.beats.end(created);
+                }
+            }
         }
-        Ok(Outcome::Done(head.revision))
+        Ok(Outcome::Done(modified))
+    }
+
+    /// What is there of a key: since when, and the start of its value.
+    fn held(&self, key: &Key, index: &Index) -> Result<Option<(Revision, Header)>, Failure> {
+        for created in index.lives_of(key) {
+            if let Some(value) = self.engine.get(&layout::record_row(created, key))? {
+                return Ok(Some((created, Header::read(key, &value)?.0)));
+            }
+        }
+        Ok(None)
     }
 
     /// Fails if what is written goes where nobody will find it.
@@ -270,18 +316,13 @@ impl Rows {
         self.0.push((row.into(), Some(value.into())));
     }
 
-    pub(super) fn remove(&mut self, row: &[u8]) {
-        self.0.push((row.into(), None));
-    }
-
-    pub(super) fn put_record(&mut self, row: &[u8], header: Header, body: &[u8], beat: Beat) {
+    pub(super) fn put_record(&mut self, row: &[u8], header: Header, body: &[u8]) {
         self.put(row, &header.write(body));
         if header.chunks() > 0 {
             for (index, chunk) in (0..).zip(body.chunks(CHUNK_BYTES)) {
                 self.put(&layout::chunk_row(header.modified, index), chunk);
             }
         }
-        self.put(&layout::beat_row(header.created), &layout::write_beat(beat));
     }
 
     /// A record put after this stays.
@@ -290,6 +331,15 @@ impl Rows {
         for index in 0..header.chunks() {
             self.remove(&layout::chunk_row(header.modified, index));
         }
-        self.remove(&layout::beat_row(header.created));
+    }
+}
+
+impl Changes for Rows {
+    fn put(&mut self, row: &[u8], value: Vec<u8>) {
+        Self::put(self, row, &value);
+    }
+
+    fn remove(&mut self, row: &[u8]) {
+        self.0.push((row.into(), None));
     }
 }

@@ -5,7 +5,6 @@
 
 mod home;
 
-mod beats;
 mod damage;
 mod files;
 mod journal;

@@ -39,6 +39,12 @@ async fn broken(damage: impl FnOnce(&Home)) -> (Home, String) {
     (home, reason)
 }
 
+/// That of a record of a store that is [`broken`]: the first was created at revision 1.
+fn row(id: &str) -> Vec<u8> {
+    let created = id.parse::<u64>().unwrap() + 1;
+    [b"r", &created.to_be_bytes()[..], b"one\0", id.as_bytes()].concat()
+}
+
 fn says_how_to_go_on(home: &Home, text: &str) {
     let path = home.path().display().to_string();
     let way_out = format!("once with --store 'sled:{path}?if-unreadable=move-aside'");
@@ -99,7 +105,7 @@ async fn a_log_that_is_gone_is_refused() {
 
 #[tokio::test]
 async fn a_record_that_is_gone_is_missed() {
-    let row = [&b"rone\0"[..], b"007"].concat();
+    let row = row("007");
     let (home, reason) = broken(|home| {
         home.tamper(|database| drop(database.remove(row).unwrap().unwrap()));
     })
@@ -113,7 +119,7 @@ async fn a_record_that_is_gone_is_missed() {
 async fn a_row_that_cannot_be_understood_is_named() {
     let damages: [(&str, &[u8]); 3] = [("007", b"short"), ("150", &[0; 21]), ("199", &[0xff; 30])];
     for (id, value) in damages {
-        let row = [&b"rone\0"[..], id.as_bytes()].concat();
+        let row = row(id);
         let (home, reason) = broken(|home| {
             home.tamper(|database| drop(database.insert(row, value).unwrap()));
         })
@@ -125,17 +131,30 @@ async fn a_row_that_cannot_be_understood_is_named() {
 
 #[tokio::test]
 async fn a_lost_part_of_a_record_is_missed() {
-    for prefix in [b"c", b"b"] {
-        let (home, reason) = broken(|home| {
-            home.tamper(|database| {
-                let row = database.scan_prefix(prefix).keys().last().unwrap().unwrap();
-                database.remove(row).unwrap();
-            });
-        })
-        .await;
-        assert!(reason.contains("one/199"), "{reason}");
-        gives_way(home).await;
-    }
+    let (home, reason) = broken(|home| {
+        home.tamper(|database| {
+            let row = database.scan_prefix(b"c").keys().last().unwrap().unwrap();
+            database.remove(row).unwrap();
+        });
+    })
+    .await;
+    assert!(reason.contains("one/199"), "{reason}");
+    gives_way(home).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_there_twice_is_named() {
+    let (home, reason) = broken(|home| {
+        home.tamper(|database| {
+            let value = database.remove(row("007")).unwrap().unwrap();
+            let mut second = row("006");
+            second[8] = 9; // of another life
+            database.insert(second, value).unwrap();
+        });
+    })
+    .await;
+    assert!(reason.contains("the record one/006 is there twice"), "{reason}");
+    gives_way(home).await;
 }
 
 #[tokio::test]
@@ -143,15 +162,15 @@ async fn a_newer_format_is_refused_and_never_moved_aside() {
     let home = Home::new();
     let store = home.open().await;
     store.close().await.unwrap();
-    home.tamper(|database| drop(database.insert("mformat", &2_u32.to_be_bytes()).unwrap()));
+    home.tamper(|database| drop(database.insert("mformat", &3_u32.to_be_bytes()).unwrap()));
     for if_unreadable in [IfUnreadable::Refuse, IfUnreadable::MoveAside] {
         let config = SledConfig { if_unreadable, ..home.config() };
         let refusal = SledStore::open(config).await.err().unwrap();
-        assert!(matches!(refusal, OpenError::Newer { found: 2, known: 1, .. }), "{refusal}");
+        assert!(matches!(refusal, OpenError::Newer { found: 3, known: 2, .. }), "{refusal}");
         assert!(home.moved_aside().is_empty());
     }
     let refusal = home.refusal().await.to_string();
-    assert!(refusal.contains("has format 2; this build reads up to 1"), "{refusal}");
+    assert!(refusal.contains("has format 3; this build reads up to 2"), "{refusal}");
 }
 
 /// Overwrites the middle half of a file.

@@ -43,8 +43,9 @@ async fn nothing_is_left_of_records_that_are_gone() {
     }
     store.close().await.unwrap();
     home.tamper(|database| {
-        let rows: Vec<_> = database.iter().keys().map(Result::unwrap).collect();
-        assert_eq!(rows, ["mformat", "mhead", "mmark"]);
+        // But for beats, which leave their log when it is written anew.
+        let rows = database.iter().keys().map(Result::unwrap).filter(|row| row[0] != b'b');
+        assert_eq!(rows.collect::<Vec<_>>(), ["mformat", "mhead", "mmark"]);
     });
 }
 
@@ -56,7 +57,8 @@ async fn rows_that_belong_to_no_record_are_ignored() {
     let before = content(&store).await;
     store.close().await.unwrap();
     home.tamper(|database| {
-        database.insert([b"b", &99_u64.to_be_bytes()[..]].concat(), &[0; 16]).unwrap();
+        let row = [b"b", &[15][..], &0_u64.to_be_bytes()].concat();
+        database.insert(row, [&99_u64.to_be_bytes()[..], &[0; 24]].concat()).unwrap();
         database.insert([b"c", &99_u64.to_be_bytes()[..], &[0; 4]].concat(), "lost").unwrap();
     });
     assert_eq!(content(&home.open().await).await, before);

@@ -9,3 +9,4 @@ mod compaction;
 mod damage;
 mod directory;
 mod files;
+mod upgrade;
