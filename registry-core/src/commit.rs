@@ -2,7 +2,7 @@
 //!
 //! While the store has one batch, the one before is shown: neither waits for the other.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::catalog::{Due, Pulse, Slot, Step};
@@ -27,17 +27,30 @@ struct Pending {
 
 /// A batch that the store has taken whole, and nobody has seen yet.
 pub(crate) struct Taken {
-    keys: HashSet<Key>,
+    keys: Keys,
     pending: Vec<Pending>,
     outcomes: Vec<Outcome>,
 }
 
 /// A batch to be taken.
-#[derive(Default)]
 struct Batch {
     writes: Vec<Write>,
-    keys: HashSet<Key>,
+    keys: Keys,
     pending: Vec<Pending>,
+}
+
+type Keys = HashSet<Key, foldhash::fast::RandomState>;
+
+// === impl Batch ===
+
+impl Batch {
+    fn with_room(writes: usize) -> Self {
+        Self {
+            writes: Vec::with_capacity(writes),
+            keys: Keys::with_capacity_and_hasher(writes, Default::default()),
+            pending: Vec::with_capacity(writes),
+        }
+    }
 }
 
 // === impl Driver ===
@@ -87,9 +100,9 @@ impl Driver {
     }
 
     fn batch(&mut self) -> Batch {
-        let mut batch = Batch::default();
+        let mut batch = Batch::with_room(self.waiting.len().min(limits::BATCH_OPERATIONS_MAX));
         let mut bytes = 0;
-        let mut later = VecDeque::new();
+        let mut later = Vec::new();
         while batch.writes.len() < limits::BATCH_OPERATIONS_MAX
             && bytes < limits::BATCH_BYTES_MAX
             && let Some(ticket) = self.waiting.pop_front()
@@ -97,7 +110,7 @@ impl Driver {
             let is_taken =
                 self.taken.as_ref().is_some_and(|taken| taken.keys.contains(&ticket.key));
             if is_taken || batch.keys.contains(&ticket.key) {
-                later.push_back(ticket);
+                later.push(ticket);
             } else if let Some((write, one)) = self.decide(ticket) {
                 bytes += write.action.bytes();
                 batch.keys.insert(one.key.clone());
@@ -105,8 +118,9 @@ impl Driver {
                 batch.pending.push(one);
             }
         }
-        later.append(&mut self.waiting);
-        self.waiting = later;
+        for ticket in later.into_iter().rev() {
+            self.waiting.push_front(ticket);
+        }
         batch
     }
 

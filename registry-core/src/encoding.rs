@@ -18,6 +18,9 @@ use crate::store::Stored;
 /// The version this build writes. It reads this one and all before.
 const VERSION: u32 = 1;
 
+/// Roughly what a body takes beside the texts of its record.
+const FIELD_NAMES_BYTES: usize = 192;
+
 /// A stored body that cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -112,7 +115,10 @@ pub fn encode(record: &Record) -> Vec<u8> {
         labels: declared.labels.iter().map(|(n, v)| (n.into(), v.into())).collect(),
         document: declared.document.as_deref().map(Into::into),
     };
-    serde_json::to_vec(&body).expect("text, numbers and maps with text keys always serialise")
+    let mut bytes = Vec::with_capacity(FIELD_NAMES_BYTES + record.weight());
+    let written = serde_json::to_writer(&mut bytes, &body);
+    written.expect("text, numbers and maps with text keys always serialise");
+    bytes
 }
 
 /// The record that rests as `stored`.

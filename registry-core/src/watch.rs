@@ -81,11 +81,18 @@ struct Told {
 }
 
 struct History {
-    changes: VecDeque<Arc<Change>>,
+    changes: VecDeque<Kept>,
     bytes: usize,
     /// The revision before the oldest change kept.
     oldest: Revision,
     latest: Revision,
+}
+
+/// A change, and what it weighed when it came: to weigh it again when it goes would be to look into
+/// records that nobody has touched for long.
+struct Kept {
+    change: Arc<Change>,
+    bytes: usize,
 }
 
 // === impl Hub ===
@@ -231,17 +238,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl History {
     fn push(&mut self, change: &Arc<Change>) {
-        self.bytes += weight(change);
+        let bytes = weight(change);
+        self.bytes += bytes;
         self.latest = change.revision;
-        self.changes.push_back(Arc::clone(change));
+        self.changes.push_back(Kept { change: Arc::clone(change), bytes });
         while self.changes.len() > limits::HISTORY_CHANGES_MAX
             || self.bytes > limits::HISTORY_BYTES_MAX
         {
             let Some(oldest) = self.changes.pop_front() else {
                 break;
             };
-            self.bytes -= weight(&oldest);
-            self.oldest = oldest.revision;
+            self.bytes -= oldest.bytes;
+            self.oldest = oldest.change.revision;
         }
     }
 
@@ -250,9 +258,9 @@ impl History {
         if revision < self.oldest {
             return None;
         }
-        let from = self.changes.partition_point(|change| change.revision <= revision);
+        let from = self.changes.partition_point(|kept| kept.change.revision <= revision);
         let some = self.changes.range(from..).take(limits::WATCH_FETCH_MAX);
-        Some(some.map(Arc::clone).collect())
+        Some(some.map(|kept| Arc::clone(&kept.change)).collect())
     }
 }
 

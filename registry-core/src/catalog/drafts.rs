@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Namespace;
 use super::slot::Slot;
 use super::view::{Cell, Listing, View};
+use crate::change::Revision;
 use crate::clock::Tick;
 use crate::query::{Facet, facets_of};
 
@@ -50,7 +51,7 @@ impl Drafts {
         let desk = self.desk(namespace);
         desk.all.put(slot, horizon);
         for (facet, text) in facets_of(slot.record(), &namespace.rules.indexed_labels) {
-            desk.draft(facet, &text, horizon).put(slot, horizon);
+            desk.put(facet, &text, slot, horizon);
         }
     }
 
@@ -74,7 +75,7 @@ impl Drafts {
                 facets_of(after.record(), labels).any(|kept| kept == (facet, text.clone()))
             });
             if !stays {
-                desk.draft(facet, &text, horizon).view.remove(at);
+                desk.remove(facet, &text, at, horizon);
             }
         }
     }
@@ -109,20 +110,44 @@ impl Drafts {
 // === impl Desk ===
 
 impl Desk {
-    fn draft(&mut self, facet: Facet, text: &str, horizon: Tick) -> &mut Draft {
-        let places = &mut self.places[facet as usize];
-        let place = places.get(text).copied().unwrap_or_else(|| {
-            let mut draft = Draft::default();
-            match self.namespace.facets[facet as usize].pin().get(text) {
-                Some(Listing::Many(cell)) => draft = Draft::of(cell),
-                Some(Listing::One(slot)) => draft.put(slot, horizon),
-                None => {}
+    fn put(&mut self, facet: Facet, text: &str, slot: &Arc<Slot>, horizon: Tick) {
+        match self.draft(facet, text, horizon) {
+            Some(draft) => draft.put(slot, horizon),
+            // Nobody else carries it, as with nearly every name: so it needs no draft.
+            None => {
+                let listings = self.namespace.facets[facet as usize].pin();
+                listings.insert(text.into(), Listing::One(Arc::clone(slot)));
             }
-            places.insert(text.into(), self.drafts.len());
-            self.drafts.push(draft);
-            self.drafts.len() - 1
-        });
-        &mut self.drafts[place]
+        }
+    }
+
+    fn remove(&mut self, facet: Facet, text: &str, at: Revision, horizon: Tick) {
+        if let Some(draft) = self.draft(facet, text, horizon) {
+            draft.view.remove(at);
+        }
+    }
+
+    /// The draft of a value that somebody carries.
+    fn draft(&mut self, facet: Facet, text: &str, horizon: Tick) -> Option<&mut Draft> {
+        let places = &mut self.places[facet as usize];
+        let place = match places.get(text) {
+            Some(place) => *place,
+            None => {
+                let listings = self.namespace.facets[facet as usize].pin();
+                let draft = match listings.get(text)? {
+                    Listing::Many(cell) => Draft::of(cell),
+                    Listing::One(slot) => {
+                        let mut draft = Draft::default();
+                        draft.put(slot, horizon);
+                        draft
+                    }
+                };
+                places.insert(text.into(), self.drafts.len());
+                self.drafts.push(draft);
+                self.drafts.len() - 1
+            }
+        };
+        Some(&mut self.drafts[place])
     }
 }
 

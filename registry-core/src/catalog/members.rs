@@ -174,9 +174,12 @@ mod tests {
     proptest! {
         #[test]
         fn equals_a_plain_map_at_every_size(
-            steps in prop::collection::vec((1..200_u64, prop::bool::weighted(0.6)), 0..600)
+            steps in prop::collection::vec((1..200_u64, prop::bool::weighted(0.6)), 0..600),
+            in_order in 0..200_u64
         ) {
             let (mut members, mut map) = (Members::default(), BTreeMap::new());
+            // As most come: the youngest last. Then in any order.
+            let steps = (1..=in_order).map(|created| (created, true)).chain(steps);
             for (version, (created, insert)) in (0..).zip(steps) {
                 let before = members.clone();
                 let copied: Vec<_> = before.iter_after(None).map(Arc::clone).collect();
