@@ -22,6 +22,9 @@ pub(crate) const FLOOR: &str = "floor";
 /// The floor with what sled does for durable records, and nothing else of ours.
 pub(crate) const FLOOR_ON_SLED: &str = "floor on sled";
 
+/// More than the memory of the records that any server takes in a second.
+const NEW_BYTES_PER_SECOND: f64 = 250e6;
+
 /// How long and how often everything is measured.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Pace {
@@ -121,6 +124,12 @@ impl Arena<'_> {
         if lane.entry.invalid.is_some() {
             return;
         }
+        if work == Work::Register
+            && let Err(error) = warm(time)
+        {
+            lane.entry.invalid = Some(error.to_string());
+            return;
+        }
         let stamp = self.stamp();
         match lane.measure(work, &self.site.dir, stamp, time, bytes) {
             Ok(sample) => lane.entry.samples.push(sample),
@@ -153,6 +162,18 @@ impl Arena<'_> {
         }
         Process::greeted(&mut command, &self.site.log(FLOOR))
     }
+}
+
+/// Lets the machine have as much memory as records take that come for so long.
+///
+/// A virtual machine gets memory from its host when it is first touched, at a fraction of the speed
+/// that it has from then on, and gives it back when nobody used it for a while. Who is measured at
+/// such a moment would pay for that.
+fn warm(time: Duration) -> Outcome<()> {
+    let bytes = (time.as_secs_f64() * NEW_BYTES_PER_SECOND).ceil();
+    let done =
+        Command::new(std::env::current_exe()?).args(["warm", &bytes.to_string()]).status()?;
+    if done.success() { Ok(()) } else { Err(format!("cannot touch {bytes} bytes: {done}").into()) }
 }
 
 // === impl Lane ===

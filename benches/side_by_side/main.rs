@@ -62,6 +62,9 @@ enum Order {
     /// Be the floor (the program starts itself so).
     #[command(hide = true)]
     Floor(floor::FloorFlags),
+    /// Touch so many bytes of memory (the program starts itself so).
+    #[command(hide = true)]
+    Warm { bytes: usize },
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +113,10 @@ fn main() -> ExitCode {
     let Surface { order, flags } = Surface::parse();
     let done = match order {
         Some(Order::Floor(flags)) => floor::serve(&flags).map(|()| true),
+        Some(Order::Warm { bytes }) => {
+            std::hint::black_box(vec![1_u8; bytes]);
+            Ok(true)
+        }
         Some(Order::Curves { criterion, out }) => curves(criterion, out).map(|()| true),
         None => compare(&flags),
     };
