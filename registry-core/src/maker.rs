@@ -28,7 +28,7 @@ type Made = Result<Vec<Arc<Slot>>, OpenError>;
 const PAGE_RECORDS_MAX: usize = 512;
 const PAGE_BYTES_MAX: usize = 1 << 20;
 /// So many never wait for a place in either direction.
-const PAGES_MAX: usize = 4;
+const PAGES_MAX: usize = 16;
 
 // === impl Maker ===
 

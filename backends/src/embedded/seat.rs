@@ -59,7 +59,7 @@ pub(crate) enum State<W> {
 }
 
 /// Pages of a load under way at a time.
-const PAGES_MAX: usize = 4;
+const PAGES_MAX: usize = 16;
 
 // === impl Seat ===
 

@@ -106,6 +106,8 @@ struct Members {
 }
 
 const INDEXED_FROM: usize = 32;
+/// Few objects have more.
+const MEMBERS_USUAL: usize = 8;
 
 // === impl Reader ===
 
@@ -128,12 +130,12 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
-        let mut members = Vec::new();
         self.at += 1;
         self.skip_blanks();
         if self.take(b'}') {
-            return Ok(Raw::Object(members));
+            return Ok(Raw::Object(Vec::new()));
         }
+        let mut members = Vec::with_capacity(MEMBERS_USUAL);
         loop {
             self.skip_blanks();
             if self.peek() != Some(b'"') {
@@ -308,7 +310,7 @@ impl From<Raw<'_>> for Json {
             Raw::String(text) => Json::String(text),
             Raw::Array(elements) => Json::Array(elements.into_iter().map(Json::from).collect()),
             Raw::Object(list) => {
-                let mut members = Members::default();
+                let mut members = Members::with_room(list.len());
                 for (key, value) in list {
                     members.set(key, value.into());
                 }
@@ -321,6 +323,10 @@ impl From<Raw<'_>> for Json {
 // === impl Members ===
 
 impl Members {
+    fn with_room(members: usize) -> Self {
+        Self { list: Vec::with_capacity(members), ..Self::default() }
+    }
+
     /// A repeated key takes the last value and keeps its first place.
     fn set(&mut self, key: String, value: Json) {
         if let Some(place) = self.place_of(&key) {

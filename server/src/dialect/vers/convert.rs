@@ -138,10 +138,18 @@ fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, 
 }
 
 fn write_document(services: Option<&str>, metadata: Option<&str>) -> Option<Box<str>> {
-    let part = |name: &str, json: &str| format!("\"{name}\":{json}");
-    let parts = [("services", services), ("metadata", metadata)];
-    let parts: Vec<_> = parts.iter().filter_map(|(n, json)| Some(part(n, (*json)?))).collect();
-    (!parts.is_empty()).then(|| format!("{{{}}}", parts.join(",")).into())
+    let mut text = String::new();
+    for (name, json) in [("services", services), ("metadata", metadata)] {
+        if let Some(json) = json {
+            text.reserve(name.len() + json.len() + 5);
+            text.push(if text.is_empty() { '{' } else { ',' });
+            text.extend(["\"", name, "\":", json]);
+        }
+    }
+    (!text.is_empty()).then(|| {
+        text.push('}');
+        text.into()
+    })
 }
 
 /// The services that the registry can find by name. Whatever else was sent is kept all the same.

@@ -24,6 +24,9 @@ const END: &str = "\"}";
 /// What stands before the entries of a list.
 const HEAD: &str = r#"{"vms":["#;
 
+/// Roughly what an entry takes beside its texts.
+const NAMES_BYTES: usize = 192;
+
 /// One entry.
 pub(super) fn entry(slot: &Slot) -> String {
     let mut text = String::new();
@@ -158,7 +161,9 @@ fn push(text: &mut String, head: &str, seen: Timestamp) {
 fn head(slot: &Slot) -> Box<str> {
     let record: &Record = slot.record();
     let declared = &record.declared;
-    let mut text = String::with_capacity(256);
+    let texts = [&declared.name, &declared.role, &declared.address, &declared.registered_by];
+    let bytes = texts.into_iter().chain(&declared.document).map(|text| text.len()).sum::<usize>();
+    let mut text = String::with_capacity(NAMES_BYTES + record.key.id().len() + bytes);
     let mut field = |name: &str, value: &str| {
         text.push_str(name);
         push_string(&mut text, value);
