@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The way back of data: from a snapshot to a directory that is put in the place of what was there.
 
-# restore_stage SNAPSHOT: a checked copy beside the data; nothing that runs is touched.
+# restore_stage SNAPSHOT RELEASE: a checked copy beside the data, written by the release that will
+# read it: another may write what it cannot read. Nothing that runs is touched.
 restore_stage() {
     local directory=$ROOT/snapshots/$1
     [[ $1 != */* && -f $directory/about ]] ||
@@ -13,7 +14,8 @@ restore_stage() {
         [[ ! -s SHA256SUMS ]] || sha256sum --check --quiet --strict SHA256SUMS
     ) >"$SCRATCH/copy" 2>&1 || fail 16 "snapshot $1 is damaged: $(show_log "$SCRATCH/copy" 3)"
     if [[ -f $directory/data.snapshot ]]; then
-        snapshot_run "$SNAPSHOT_RESTORE" "$directory/data.snapshot" "$DATA_DIR.restoring" ||
+        snapshot_run "releases/$2" "$SNAPSHOT_RESTORE" "$directory/data.snapshot" \
+            "$DATA_DIR.restoring" ||
             fail 16 "snapshot $1 cannot be restored: $(show_log "$SCRATCH/copy" 3)"
     else
         cp --archive --reflink=auto "$directory/data" "$DATA_DIR.restoring"

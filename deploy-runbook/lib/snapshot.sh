@@ -69,16 +69,16 @@ snapshot_online() {
             ;;
         *) fail 11 "the service gave no snapshot ($status): $(head --bytes=300 "$file")" ;;
     esac
-    [[ ! $SNAPSHOT_VERIFY ]] || snapshot_run "$SNAPSHOT_VERIFY" "$file" ||
+    [[ ! $SNAPSHOT_VERIFY ]] || snapshot_run current "$SNAPSHOT_VERIFY" "$file" ||
         fail 11 "the snapshot is not sound: $(show_log "$SCRATCH/copy" 3)"
 }
 
-# snapshot_run COMMAND FILE [DIRECTORY]: a command of the profile about a snapshot's file, by the
-# release that is current.
+# snapshot_run current|releases/RELEASE COMMAND FILE [DIRECTORY]: a command of the profile about a
+# snapshot's file, by that release.
 snapshot_run() {
-    RELEASE_DIR=$ROOT/current SNAPSHOT_FILE=$2 RESTORE_DIR=${3:-} \
+    RELEASE_DIR=$ROOT/$1 SNAPSHOT_FILE=$3 RESTORE_DIR=${4:-} \
         timeout --kill-after=5 "$SNAPSHOT_SECONDS" \
-        bash -c "set -euo pipefail; $1" </dev/null >"$SCRATCH/copy" 2>&1
+        bash -c "set -euo pipefail; $2" </dev/null >"$SCRATCH/copy" 2>&1
 }
 
 # A copy of the directory, made while the service writes. It counts only when SNAPSHOT_CHECK can

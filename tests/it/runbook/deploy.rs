@@ -89,6 +89,14 @@ fn going_back_is_to_the_release_before_to_a_named_one_and_to_the_data_of_a_snaps
         let aside = back.summary["data_put_aside"].as_str().unwrap();
         assert!(std::path::Path::new(aside).is_dir(), "{aside}");
     }
+    // By the release that is gone back to: it may not read what the one before writes.
+    let restore = r#"SNAPSHOT_RESTORE=realpath "$RELEASE_DIR" >"$RESTORE_DIR.by"
+        "$RELEASE_DIR/bin/rolecall" restore "$SNAPSHOT_FILE" --store "sled:$RESTORE_DIR""#;
+    site.succeed(&["rollback", &one, "--data", online, "--set", restore]);
+    assert_eq!(site.build(), Some(one.clone()));
+    assert_eq!(site.ask("GET", "/registry/vms/kept", "").status, 200);
+    let by = std::fs::read_to_string(site.root().join("data.restoring.by")).unwrap();
+    assert!(by.trim().ends_with(&format!("/releases/{one}")), "{by}");
     site.fail(17, &["rollback", "--data", "snapshot-none"], "there is no snapshot");
 }
 
