@@ -23,7 +23,7 @@ pub(crate) const FLOOR: &str = "floor";
 pub(crate) const FLOOR_ON_SLED: &str = "floor on sled";
 
 /// More than the memory of the records that any server takes in a second.
-const NEW_BYTES_PER_SECOND: f64 = 250e6;
+const NEW_BYTES_PER_SECOND: f64 = 1e9;
 
 /// How long and how often everything is measured.
 #[derive(Debug, Clone, Copy, Serialize)]
