@@ -356,3 +356,46 @@ impl Drop for Watcher {
         lock(&self.hub.positions).remove(&Arc::as_ptr(&self.position).addr());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Pulse;
+    use crate::clock::Timestamp;
+    use crate::key::Key;
+    use crate::lease::Beat;
+    use crate::record::{Declared, Generation, Record};
+
+    fn change(revision: u64, document_bytes: usize) -> Arc<Change> {
+        let key = Key::new("n", &revision.to_string()).unwrap();
+        let document = "x".repeat(document_bytes).into();
+        let record = Record {
+            key: key.clone(),
+            declared: Declared { document: Some(document), ..Declared::default() },
+            generation: Generation::new("g").unwrap(),
+            registered_at: Timestamp(0),
+            lapsed_at: None,
+            created: Revision(revision),
+            modified: Revision(revision),
+        };
+        let slot = Slot::new(record, Pulse::new(key, Revision(revision), Beat::default()));
+        let (revision, cause, at) = (Revision(revision), Cause::Registered, Timestamp(0));
+        Arc::new(Change { revision, cause, at, before: None, after: Some(slot), by: None })
+    }
+
+    #[test]
+    fn history_is_as_long_as_its_bytes_allow_however_much_has_passed() {
+        let hub = Hub::new(Revision(0));
+        let mut history = lock(&hub.history);
+        const LARGE: usize = limits::HISTORY_BYTES_MAX / 10;
+        for revision in 1..=40 {
+            history.push(&change(revision, LARGE));
+        }
+        assert_eq!((history.changes.len(), history.oldest), (9, Revision(31)));
+        for revision in 41..=100 {
+            history.push(&change(revision, 10));
+        }
+        let kept: usize = history.changes.iter().map(|kept| weight(&kept.change)).sum();
+        assert_eq!((history.bytes, history.oldest), (kept, Revision(31)), "small ones fit as well");
+    }
+}

@@ -51,3 +51,37 @@ impl Index {
         self.hasher.hash_one((key.namespace(), key.id()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_told_apart_and_leave_nothing_behind() {
+        let mut index = Index::default();
+        let [one, other] = ["one", "other"].map(|id| Key::new("n", id).unwrap());
+        // A key may have two lives on their way; two keys may have one hash.
+        for (key, life) in [(&one, 1), (&other, 2), (&one, 3)] {
+            index.insert(key, Revision(life));
+        }
+        let lives_of = |index: &Index, key| {
+            let mut lives: Vec<u64> = index.lives_of(key).map(|life| life.0).collect();
+            lives.sort_unstable();
+            lives
+        };
+        assert_eq!(lives_of(&index, &one), [1, 3]);
+        index.remove(&one, Revision(1));
+        index.remove(&one, Revision(2)); // not its own
+        assert_eq!((lives_of(&index, &one), lives_of(&index, &other)), (vec![3], vec![2]));
+        index.remove(&one, Revision(3));
+        index.remove(&other, Revision(2));
+        assert!(index.lives.is_empty());
+    }
+
+    #[test]
+    fn the_same_id_in_another_namespace_is_another_key() {
+        let mut index = Index::default();
+        index.insert(&Key::new("a", "bc").unwrap(), Revision(1));
+        assert_eq!(index.lives_of(&Key::new("ab", "c").unwrap()).count(), 0);
+    }
+}
