@@ -14,6 +14,15 @@ use crate::embedded::{End, Failure};
 const STEP_BYTES: u64 = 1 << 20;
 const STEP_RECORDS: u64 = 1_000;
 
+/// Records on their way into an empty database, some at a time: all of them might not fit memory.
+pub(super) struct Filling {
+    rows: Rows,
+    /// What is true once everything added is written.
+    filled: Head,
+    /// The same of what was handed out.
+    written: Head,
+}
+
 /// What was refused, with nothing changed.
 pub(super) type Refused = Option<Reason>;
 
@@ -30,20 +39,15 @@ impl Writer {
         self.apply(&note)?;
         self.engine.sync()?;
 
-        let mut filled = Head { revision: loaded.revision, ..Head::default() };
-        let (mut rows, mut done) = (Rows::default(), filled);
+        let mut filling = Filling::begin(loaded.revision);
         for record in records {
             let record = record.map_err(Failure::Source)?;
             record.check(&loaded).map_err(Failure::Source)?;
-            add(&mut rows, &record, &mut filled);
-            if filled.live_bytes - done.live_bytes >= STEP_BYTES
-                || filled.records - done.records >= STEP_RECORDS
-            {
-                self.apply(&std::mem::take(&mut rows))?;
-                done = filled;
+            if let Some(rows) = filling.add(&record) {
+                self.apply(&rows)?;
             }
         }
-        rows.put(layout::HEAD_ROW, &filled.write());
+        let (mut rows, filled) = filling.end();
         if let Some(mark) = loaded.mark {
             rows.put(layout::MARK_ROW, &layout::write_mark(mark));
         }
@@ -65,12 +69,35 @@ impl Writer {
     }
 }
 
-/// Adds the rows of a record that no row tells of yet.
-pub(super) fn add(rows: &mut Rows, record: &Stored, head: &mut Head) {
-    let Stored { key, created, modified, body, beat } = record;
-    let row = layout::record_row(*created, key);
-    let header = Header { modified: *modified, beat: *beat, body_bytes: body.len() };
-    rows.put_record(&row, header, body);
-    head.records += 1;
-    head.live_bytes += header.live_bytes(&row);
+// === impl Filling ===
+
+impl Filling {
+    /// Of a store that will be at this revision.
+    pub(super) fn begin(revision: Revision) -> Self {
+        let empty = Head { revision, ..Head::default() };
+        Self { rows: Rows::default(), filled: empty, written: empty }
+    }
+
+    /// Adds a record that no row tells of yet. Gives what is to be written now, if it is enough.
+    pub(super) fn add(&mut self, record: &Stored) -> Option<Rows> {
+        let Stored { key, created, modified, body, beat } = record;
+        let row = layout::record_row(*created, key);
+        let header = Header { modified: *modified, beat: *beat, body_bytes: body.len() };
+        self.rows.put_record(&row, header, body);
+        self.filled.records += 1;
+        self.filled.live_bytes += header.live_bytes(&row);
+        let is_enough = self.filled.live_bytes - self.written.live_bytes >= STEP_BYTES
+            || self.filled.records - self.written.records >= STEP_RECORDS;
+        is_enough.then(|| {
+            self.written = self.filled;
+            std::mem::take(&mut self.rows)
+        })
+    }
+
+    /// What is to be written last, and what is true then.
+    pub(super) fn end(self) -> (Rows, Head) {
+        let Self { mut rows, filled, .. } = self;
+        rows.put(layout::HEAD_ROW, &filled.write());
+        (rows, filled)
+    }
 }

@@ -16,64 +16,88 @@ use registry_core::{Beat, Key, Revision};
 
 use super::engine::Engine;
 use super::layout::{self, Damage, Head};
-use super::restore::add;
+use super::restore::Filling;
 use super::writer::Rows;
 use crate::embedded::beats::Table;
 use crate::embedded::{Directory, Failure};
 
-/// Records written together.
-const STEP_RECORDS: usize = 1_000;
 const BEATS: &[u8] = b"b";
 const HEADER_BYTES: usize = 8 + 8 + 4;
 
 /// Writes what is in `old` anew. Gives the new database and its name; it counts from then on.
+///
+/// After a failure everything is as it was.
 pub(super) fn upgrade(
     directory: &Arc<Directory>,
     old: &Engine,
     name: &str,
     cache_bytes: u64,
 ) -> Result<(Arc<Engine>, String), Failure> {
+    // Then a crash before the end leaves no doubt which of two counts.
+    if directory.current()?.is_none() {
+        count(directory, name)?;
+    }
+    directory.remove_leftovers(name)?;
+    let next = Directory::name_after(Some(name));
+    let written = Engine::open(directory, &next, cache_bytes).and_then(|new| {
+        copy(old, &new, directory)?;
+        new.settle()?;
+        Ok(new)
+    });
+    match written {
+        Ok(new) => {
+            count(directory, &next)?;
+            Ok((Arc::new(new), next))
+        }
+        Err(failure) => {
+            // It may be for want of space that it failed.
+            if let Err(error) = directory.remove_leftovers(name) {
+                let path = directory.path().display();
+                tracing::warn!(%path, %error, "a leftover database stays until the next open");
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn count(directory: &Directory, name: &str) -> Result<(), Failure> {
+    directory.stage(name)?;
+    Ok(directory.publish()?)
+}
+
+fn copy(old: &Engine, new: &Engine, directory: &Directory) -> Result<(), Failure> {
     let head = layout::HEAD_ROW;
     let says = old.get(head)?.ok_or_else(|| Damage::new(head, "is missing"))?;
     let says = Head::read(&says)?;
     tracing::info!(
         path = %directory.path().display(), records = says.records,
-        "writing the store anew in this build's format, which is faster; earlier builds refuse it"
+        "writing the store anew in this build's format, which earlier builds refuse; until that is \
+         done, both are on the disk"
     );
-    directory.remove_leftovers(name)?;
-    let name = Directory::name_after(Some(name));
-    let new = Engine::open(directory, &name, cache_bytes)?;
-    let filled = copy(old, &new, says.revision)?;
-    if filled.records != says.records {
-        let reason = format!("says {} records, but there are {}", says.records, filled.records);
-        return Err(Damage::new(head, reason).into());
-    }
-    new.settle()?;
-    directory.stage(&name)?;
-    directory.publish()?;
-    Ok((Arc::new(new), name))
-}
-
-fn copy(old: &Engine, new: &Engine, revision: Revision) -> Result<Head, Failure> {
+    let write = |rows: &Rows| {
+        new.apply(rows.batch(|_| true))?;
+        new.flush()
+    };
     let beats = beats(old)?;
-    let mut filled = Head { revision, ..Head::default() };
-    let mut rows = Rows::default();
+    let mut filling = Filling::begin(says.revision);
     for item in old.rows(layout::RECORDS) {
         let (row, value) = item?;
         let name = row.strip_prefix(layout::RECORDS).and_then(layout::named);
         let key = name.ok_or_else(|| Damage::new(&row, "names no record"))?;
-        add(&mut rows, &stored(old, key, &value, &beats)?, &mut filled);
-        if filled.records.is_multiple_of(STEP_RECORDS as u64) {
-            new.apply(std::mem::take(&mut rows).batch(|_| true))?;
+        if let Some(rows) = filling.add(&stored(old, key, &value, &beats)?) {
+            write(&rows)?;
         }
+    }
+    let (mut rows, filled) = filling.end();
+    if filled.records != says.records {
+        let reason = format!("says {} records, but there are {}", says.records, filled.records);
+        return Err(Damage::new(head, reason).into());
     }
     if let Some(mark) = old.get(layout::MARK_ROW)? {
         rows.put(layout::MARK_ROW, &mark);
     }
-    rows.put(layout::HEAD_ROW, &filled.write());
     rows.put(layout::FORMAT_ROW, &layout::FORMAT.to_be_bytes());
-    new.apply(rows.batch(|_| true))?;
-    Ok(filled)
+    write(&rows)
 }
 
 fn beats(old: &Engine) -> Result<HashMap<Revision, Beat>, Failure> {

@@ -113,9 +113,21 @@ async fn a_damaged_store_of_an_earlier_format_is_refused_and_stays_as_it_is() {
         for _ in 0..2 {
             let refusal = home.refusal().await.to_string();
             assert!(refusal.contains(says), "{refusal}");
+            let databases = home.names().into_iter().filter(|name| name.starts_with("sled-"));
+            assert_eq!(databases.collect::<Vec<_>>(), ["sled-000001"], "nothing is left behind");
             assert_eq!(home.current(), "sled-000001");
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_that_has_lost_the_name_of_its_database_keeps_which_one_counts() {
+    let home = Home::new();
+    let records = records();
+    write_format_1(&home, &records);
+    fs::remove_file(home.path().join("CURRENT")).unwrap();
+    assert_eq!(content(&home.open().await).await, expected(&records));
+    assert_eq!(home.current(), "sled-000002");
 }
 
 #[tokio::test]
