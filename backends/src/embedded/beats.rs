@@ -77,6 +77,8 @@ struct Bucket {
 const BUCKETS: usize = 16;
 /// A bucket with fewer entries is never written anew.
 const ENTRIES_MIN: usize = 128;
+/// Nor one with fewer rows, unless they have many entries.
+const ROWS_MIN: u64 = 256;
 const BEATS: &[u8] = b"b";
 /// Bytes of one beat among many.
 pub(crate) const ENTRY_BYTES: usize = 8 + 8 + BEAT_BYTES;
@@ -116,7 +118,7 @@ impl Beats {
         records: u64,
     ) -> Result<(), Failure> {
         let live = usize::try_from(records).unwrap_or(usize::MAX) / BUCKETS;
-        if let Some(at) = self.0.iter().position(|bucket| bucket.is_due(live)) {
+        if let Some(at) = self.0.iter().position(|bucket| bucket.is_due::<T>(live)) {
             self.0[at].renew(index(at), table, changes)?;
         }
         let mut added: [Vec<Entry>; BUCKETS] = Default::default();
@@ -138,9 +140,12 @@ impl Beats {
 // === impl Bucket ===
 
 impl Bucket {
-    fn is_due(&self, live: usize) -> bool {
+    fn is_due<T: Table>(&self, live: usize) -> bool {
         let kept = self.settled.max(live).saturating_mul(2);
+        let rows = self.numbers.end - self.numbers.start;
         self.entries + self.ended.len() > kept.saturating_add(ENTRIES_MIN)
+            // Where few beats come at a time, a load would find very many short rows.
+            || rows > ROWS_MIN + 2 * (self.entries / T::ROW_BEATS_MAX) as u64
     }
 
     /// Writes what lives in it to new rows, in place of the old ones.

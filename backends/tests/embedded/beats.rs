@@ -90,15 +90,37 @@ async fn lives_that_have_ended_leave_the_log() {
     }
 }
 
+/// Many records, and when each was created.
+async fn filled(store: &dyn Store) -> (Vec<Key>, Vec<Revision>) {
+    let keys: Vec<_> = (0..20_000).map(|n| key(&format!("{n}"))).collect();
+    let mut lives = Vec::new();
+    for keys in keys.chunks(1_000) {
+        lives.extend(fill(store, keys.iter().map(|key| (key.clone(), Vec::new()))).await);
+    }
+    (keys, lives)
+}
+
+#[tokio::test]
+async fn few_beats_at_a_time_do_not_leave_a_row_each_for_long() {
+    for home in Home::each() {
+        let store = home.open().await;
+        // So many that the log has room for far more beats than come.
+        let (keys, lives) = filled(&*store).await;
+        for n in 0..600 {
+            store.renew(vec![renewal(&keys[0], lives[0], n)], None).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let rows = home.rows("b").len();
+        assert!((1..300).contains(&rows), "{rows} rows");
+        assert_eq!(content(&*home.open().await).await.0[&keys[0]].beat, beat(599));
+    }
+}
+
 #[tokio::test]
 async fn many_beats_at_once_are_cut_up_and_all_kept() {
     for home in Home::each() {
         let store = home.open().await;
-        let keys: Vec<_> = (0..20_000).map(|n| key(&format!("{n}"))).collect();
-        let mut lives = Vec::new();
-        for keys in keys.chunks(1_000) {
-            lives.extend(fill(&*store, keys.iter().map(|key| (key.clone(), Vec::new()))).await);
-        }
+        let (keys, lives) = filled(&*store).await;
         let renewals = keys.iter().zip(&lives).map(|(key, created)| renewal(key, *created, 7));
         store.renew(renewals.collect(), Some(mark(7))).await.unwrap();
         store.close().await.unwrap();
