@@ -134,10 +134,13 @@ snapshot_about() {
 }
 
 prune_snapshots() {
-    local snapshots=("$ROOT"/snapshots/snapshot-*) spare directory
+    local snapshots=("$ROOT"/snapshots/snapshot-*) others=() spare directory needed
     spare=$((${#snapshots[@]} - KEEP_SNAPSHOTS))
     ((spare > 0)) || return 0
-    for directory in "${snapshots[@]:0:spare}"; do
-        [[ ${directory##*/} == "$(journal_get snapshot)" ]] || rm --recursive --force "$directory"
+    needed=$(journal_get snapshot)
+    for directory in "${snapshots[@]}"; do
+        # Of two that were taken within a second the younger may come first.
+        [[ ${directory##*/} == "$needed" ]] || others+=("$directory")
     done
+    rm --recursive --force "${others[@]:0:spare}"
 }

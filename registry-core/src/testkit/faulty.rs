@@ -91,6 +91,12 @@ impl FaultyStore {
         self.plan().script.push_back((call, fault));
     }
 
+    /// Whether a fault of [`next`](Self::next) still waits for such a call.
+    #[must_use]
+    pub fn is_planned(&self, call: Call) -> bool {
+        self.plan().script.iter().any(|(planned, _)| *planned == call)
+    }
+
     /// Lets one call go on that is held, or the next one that would be.
     pub fn release(&self) {
         self.releases.add_permits(1);

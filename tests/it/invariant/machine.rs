@@ -7,8 +7,8 @@ use backends::OpenError;
 use proptest::prelude::*;
 use registry_core::testkit::{Call, Fault as StoreFault, FaultyStore, ManualClock};
 use registry_core::{
-    Claim, Declared, Error, Generation, Guard, Key, Query, Registry, Revision, Slot, Standing,
-    State, Store, Timestamp,
+    Claim, Declared, Error, Generation, Guard, Key, Query, Registry, Slot, Standing, State, Store,
+    Timestamp,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -42,8 +42,8 @@ struct Machine<P> {
     model: Model,
     /// Registry time that the store is sure to know of.
     marked: u64,
-    /// The next commit after this revision is to fail so.
-    fault: Option<(Revision, Fault)>,
+    /// How the next commit is to fail, unless the driver has met that by itself.
+    fault: Option<Fault>,
 }
 
 /// Lives through the story.
@@ -210,11 +210,10 @@ impl<P: Place> Machine<P> {
                     Fault::AnswerLost => StoreFault::LoseAnswer,
                     Fault::Lost => StoreFault::Cut(0),
                 };
-                // What the driver does by itself may have met the fault before.
-                let revision = self.registry.revision();
-                if self.fault.is_none_or(|(armed_at, _)| armed_at < revision) {
+                // One at a time; what the driver does by itself may have met the one before.
+                if !self.store.is_planned(Call::Commit) {
                     self.store.next(Call::Commit, next);
-                    self.fault = Some((revision, fault));
+                    self.fault = Some(fault);
                 }
                 Ok(())
             }
@@ -276,7 +275,7 @@ impl<P: Place> Machine<P> {
         }
         let before = self.model.clone();
         let ending = act(&mut self.model);
-        let fault = self.fault.map(|(_, fault)| fault);
+        let fault = self.fault;
         let same = match (&done, ending) {
             (Ok(()), Ending::Done) => true,
             (Err(Error::NotFound), Ending::NotFound) => true,
