@@ -9,7 +9,11 @@ take_snapshot() {
             "SNAPSHOT_COMMAND, or give a reason: --no-snapshot REASON"
     SNAPSHOT=''
     doing "take a snapshot ($label)" || return 0
-    printf -v id 'snapshot-%(%Y%m%dT%H%M%S)T-%s' -1 "$$"
+    # One a second: a deploy that takes no longer takes two, which must not have one name.
+    until [[ $id && ! -e $ROOT/snapshots/$id ]]; do
+        [[ ! $id ]] || sleep 0.1
+        printf -v id 'snapshot-%(%Y%m%dT%H%M%S)T-%s' -1 "$$"
+    done
     directory=$ROOT/snapshots/$id
     rm --recursive --force "$ROOT"/snapshots/*.partial
     mkdir "$directory.partial"
