@@ -27,7 +27,8 @@ type Made = Result<Vec<Arc<Slot>>, OpenError>;
 /// A page ends at whichever comes first.
 const PAGE_RECORDS_MAX: usize = 512;
 const PAGE_BYTES_MAX: usize = 1 << 20;
-/// So many never wait for a place in either direction.
+/// So many never wait for a place in either direction, and there are enough of them that the three
+/// who share two cores seldom wait for each other.
 const PAGES_MAX: usize = 16;
 
 // === impl Maker ===

@@ -45,12 +45,12 @@ pub(crate) trait Changes {
 
 /// One beat among many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+struct Entry {
     /// Names the life that it belongs to.
-    pub(crate) created: Revision,
+    created: Revision,
     /// The latest revision when it came: a write after that has a beat of its own.
-    pub(crate) as_of: Revision,
-    pub(crate) beat: Beat,
+    as_of: Revision,
+    beat: Beat,
 }
 
 /// The last word on each life.

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use registry_core::{Key, Revision};
 
-/// The lives that are there, by what their keys hash to: sixteen bytes for each.
+/// The lives that are there, by what their keys hash to: twenty to forty bytes for each.
 ///
 /// It knows no keys. Where two have one hash it names both lives, and only the rows tell whose is
 /// whose.

@@ -107,7 +107,9 @@ impl Header {
 
     /// How many chunks the body lies in; none if it is short.
     pub(super) fn chunks(self) -> u32 {
-        chunks(self.body_bytes)
+        let is_short = self.body_bytes <= CHUNK_BYTES;
+        let chunks = if is_short { 0 } else { self.body_bytes.div_ceil(CHUNK_BYTES) };
+        u32::try_from(chunks).expect("a body is far shorter than 4 GiB")
     }
 
     /// Bytes of all the rows of the record in `row`, and of a beat.
@@ -115,12 +117,6 @@ impl Header {
         let chunks = self.chunks() as usize * CHUNK_ROW_BYTES;
         (row.len() + HEADER_BYTES + self.body_bytes + chunks + ENTRY_BYTES) as u64
     }
-}
-
-/// How many chunks a body lies in; none if it is short.
-pub(super) fn chunks(body_bytes: usize) -> u32 {
-    let chunks = if body_bytes <= CHUNK_BYTES { 0 } else { body_bytes.div_ceil(CHUNK_BYTES) };
-    u32::try_from(chunks).expect("a body is far shorter than 4 GiB")
 }
 
 impl Head {

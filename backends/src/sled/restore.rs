@@ -5,7 +5,8 @@
 use registry_core::Revision;
 use registry_core::store::{Loaded, Reason, Records, Stored};
 
-use super::layout::{self, Head, Header};
+use super::engine::Engine;
+use super::layout::{self, Damage, Head, Header};
 use super::writer::{Rows, Writer};
 use crate::embedded::beats::Changes;
 use crate::embedded::{End, Failure};
@@ -67,6 +68,16 @@ impl Writer {
         self.reached.note(revision, End::Open)?;
         Ok(None)
     }
+}
+
+/// Fails if the store is only in part filled.
+pub(super) fn check_whole(engine: &Engine) -> Result<(), Failure> {
+    let row = layout::RESTORING_ROW;
+    if engine.contains(row)? {
+        let reason = "was not finished; remove the directory and restore again";
+        return Err(Damage::new(row, reason).into());
+    }
+    Ok(())
 }
 
 // === impl Filling ===

@@ -3,6 +3,7 @@
 use registry_core::Key;
 use registry_core::store::{Loaded, Stored};
 
+use super::engine::Engine;
 use super::index::Index;
 use super::layout::{self, Damage, Head, Header};
 use super::writer::Writer;
@@ -12,7 +13,7 @@ use crate::embedded::beats::{Latest, Table};
 /// A page of a load ends at whichever comes first.
 const PAGE_RECORDS_MAX: usize = 512;
 const PAGE_BYTES_MAX: usize = 1 << 20;
-/// Room for so many is made in an index before they are read: 64 MiB.
+/// Room for so many is made in an index before they are read: some 140 MiB.
 const INDEX_ROOM_MAX: usize = 1 << 22;
 
 // === impl Writer: reading ===
@@ -43,7 +44,7 @@ impl Writer {
                 }
             }
             index.insert(&key, created);
-            let (modified, body) = (header.modified, self.body(&key, header, inline)?);
+            let (modified, body) = (header.modified, body(&self.engine, &key, header, inline)?);
             let beat = beats.take(created, modified, header.beat);
             page_bytes += header.body_bytes;
             page.push(Stored { key, created, modified, body, beat });
@@ -85,19 +86,25 @@ impl Writer {
         let records = usize::try_from(self.head.records).unwrap_or(usize::MAX);
         Index::with_capacity(records.min(INDEX_ROOM_MAX))
     }
+}
 
-    fn body(&self, key: &Key, header: Header, inline: &[u8]) -> Result<Vec<u8>, Failure> {
-        let Header { modified, body_bytes, .. } = header;
-        let mut body = Vec::with_capacity(body_bytes);
-        body.extend_from_slice(inline);
-        for index in 0..header.chunks() {
-            let chunk = self.engine.get(&layout::chunk_row(modified, index))?;
-            let damage = || Damage::of_record(key, "lacks a part of its body");
-            body.extend_from_slice(&chunk.ok_or_else(damage)?);
-        }
-        if body.len() != body_bytes {
-            return Err(Damage::of_record(key, "has not the length that it says").into());
-        }
-        Ok(body)
+/// The whole body of a record: what lies in its row, or the chunks elsewhere.
+pub(super) fn body(
+    engine: &Engine,
+    key: &Key,
+    header: Header,
+    inline: &[u8],
+) -> Result<Vec<u8>, Failure> {
+    let Header { modified, body_bytes, .. } = header;
+    let mut body = Vec::with_capacity(body_bytes);
+    body.extend_from_slice(inline);
+    for index in 0..header.chunks() {
+        let chunk = engine.get(&layout::chunk_row(modified, index))?;
+        let damage = || Damage::of_record(key, "lacks a part of its body");
+        body.extend_from_slice(&chunk.ok_or_else(damage)?);
     }
+    if body.len() != body_bytes {
+        return Err(Damage::of_record(key, "has not the length that it says").into());
+    }
+    Ok(body)
 }

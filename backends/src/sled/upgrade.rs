@@ -15,8 +15,9 @@ use registry_core::store::Stored;
 use registry_core::{Beat, Key, Revision};
 
 use super::engine::Engine;
-use super::layout::{self, Damage, Head};
+use super::layout::{self, Damage, Head, Header};
 use super::restore::Filling;
+use super::scan::body;
 use super::writer::Rows;
 use crate::embedded::beats::Table;
 use crate::embedded::{Directory, Failure};
@@ -26,7 +27,7 @@ const HEADER_BYTES: usize = 8 + 8 + 4;
 
 /// Writes what is in `old` anew. Gives the new database and its name; it counts from then on.
 ///
-/// After a failure everything is as it was.
+/// After a failure the old one does, and nothing is left of the other.
 pub(super) fn upgrade(
     directory: &Arc<Directory>,
     old: &Engine,
@@ -124,14 +125,7 @@ fn stored(
     let (numbers, body_bytes) = header.as_chunks();
     let [created, modified] = [0, 1].map(|at| Revision(u64::from_be_bytes(numbers[at])));
     let body_bytes = u32::from_be_bytes(layout::sized(layout::RECORDS, body_bytes)?) as usize;
-    let mut body = inline.to_vec();
-    for index in 0..layout::chunks(body_bytes) {
-        let chunk = old.get(&layout::chunk_row(modified, index))?;
-        body.extend_from_slice(&chunk.ok_or_else(|| damage("lacks a part of its body"))?);
-    }
-    if body.len() != body_bytes {
-        return Err(damage("has not the length that it says").into());
-    }
     let beat = *beats.get(&created).ok_or_else(|| damage("has no beat"))?;
+    let body = body(old, &key, Header { modified, beat, body_bytes }, inline)?;
     Ok(Stored { key, created, modified, body, beat })
 }

@@ -13,7 +13,7 @@ use super::config::SledConfig;
 use super::engine::{ENGINE, Engine};
 use super::index::Index;
 use super::layout::{self, CHUNK_BYTES, Damage, Head, Header};
-use super::upgrade;
+use super::{restore, upgrade};
 use crate::embedded::beats::{Beats, Changes, Table};
 use crate::embedded::{Directory, End, Failure, IfUnreadable, Note, Reached, Seated};
 use crate::open::OpenError;
@@ -67,7 +67,7 @@ impl Writer {
         let (reached, note) = Reached::open(&directory).map_err(failed)?;
         note.map_or(Ok(()), |note| note.check(head.revision))
             .map_err(|lost| failed(lost.into()))?;
-        check_whole(&engine).map_err(failed)?;
+        restore::check_whole(&engine).map_err(failed)?;
         if found < layout::FORMAT {
             let newer = upgrade::upgrade(&directory, &engine, &database, config.cache_bytes);
             (engine, database) = newer.map_err(failed)?;
@@ -163,16 +163,6 @@ fn begin(engine: &Engine) -> Result<(), Failure> {
     batch.insert(layout::HEAD_ROW, &Head::default().write());
     engine.apply(batch)?;
     engine.settle()
-}
-
-/// Fails if the store is only in part filled.
-fn check_whole(engine: &Engine) -> Result<(), Failure> {
-    let row = layout::RESTORING_ROW;
-    if engine.contains(row)? {
-        let reason = "was not finished; remove the directory and restore again";
-        return Err(Damage::new(row, reason).into());
-    }
-    Ok(())
 }
 
 fn format_of(engine: &Engine) -> Result<u32, Failure> {

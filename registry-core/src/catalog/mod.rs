@@ -221,7 +221,8 @@ impl Catalog {
         Ok(namespace)
     }
 
-    /// Does every step, then shows the result to readers: each view is published once.
+    /// Does every step, then shows the result to readers: each view is published once. Only a value
+    /// that nobody carried is shown with the step that brings it.
     pub(crate) fn apply<'a>(&self, steps: impl IntoIterator<Item = Step<'a>>) {
         let horizon = Tick(self.horizon.load(Ordering::SeqCst));
         let namespaces = self.namespaces.load();
