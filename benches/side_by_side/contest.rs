@@ -22,8 +22,8 @@ pub(crate) const FLOOR: &str = "floor";
 /// The floor with what sled does for durable records, and nothing else of ours.
 pub(crate) const FLOOR_ON_SLED: &str = "floor on sled";
 
-/// Several times the memory of the records that any server takes in a second: of what is warmed, the
-/// machine gives some back at once.
+/// Several times the memory of the records that any server takes in a second: the machine gives
+/// some of what is warmed back at once.
 const NEW_BYTES_PER_SECOND: f64 = 1e9;
 
 /// How long and how often everything is measured.
