@@ -1,7 +1,7 @@
 //! One request as a dialect sees it: checked, normalised, its body not yet read.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Method;
 use hyper::body::Incoming;
@@ -26,9 +26,18 @@ pub(crate) struct Call<'a> {
     /// Who is calling.
     pub(crate) caller: Caller,
     /// From where.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: &'a Peer,
     /// The body. What is not read of it is dropped when there is an answer.
     pub(crate) body: &'a mut Incoming,
+}
+
+/// The other end of one connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+    /// Who called last, and what that signs with: mostly one caller does all the calls.
+    signature: Mutex<Option<(String, Arc<str>)>>,
 }
 
 // === impl Call ===
@@ -36,6 +45,41 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Who is calling, for those who ask later who did something.
     pub(crate) fn by(&self) -> Option<Arc<str>> {
-        Some(format!("{} from {}", self.caller.name(), self.peer.ip()).into())
+        Some(self.peer.signature(self.caller.name()))
+    }
+}
+
+// === impl Peer ===
+
+impl Peer {
+    /// The one at this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, signature: Mutex::default() }
+    }
+
+    /// What a caller of this name signs with here.
+    fn signature(&self, name: &str) -> Arc<str> {
+        let mut latest = self.signature.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some((known, signature)) if known == name => Arc::clone(signature),
+            _ => {
+                let signature: Arc<str> = format!("{name} from {}", self.address.ip()).into();
+                *latest = Some((name.to_owned(), Arc::clone(&signature)));
+                signature
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_caller_of_a_connection_signs_with_its_own_name() {
+        let peer = Peer::at(([127, 0, 0, 1], 9).into());
+        for name in ["anybody", "ci", "ci", "anybody"] {
+            assert_eq!(&*peer.signature(name), format!("{name} from 127.0.0.1"));
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Finds who answers: first what HTTP itself forbids, then the open routes, then the dialects, each
 //! behind its own door.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -14,7 +13,7 @@ use crate::admin;
 use crate::app::App;
 use crate::auth::Door;
 use crate::body::{self, Body};
-use crate::call::Call;
+use crate::call::{Call, Peer};
 use crate::dialect::Dialect;
 use crate::limits::TARGET_BYTES_MAX;
 use crate::path::Path;
@@ -23,7 +22,7 @@ use crate::query::Query;
 /// Answers one request of `peer`.
 pub(crate) async fn answer(
     app: &Arc<App>,
-    peer: SocketAddr,
+    peer: &Peer,
     head: &Parts,
     body: &mut Incoming,
 ) -> Response<Body> {
@@ -42,7 +41,7 @@ pub(crate) async fn answer(
 
 async fn routed(
     app: &Arc<App>,
-    peer: SocketAddr,
+    peer: &Peer,
     head: &Parts,
     path: &Path<'_>,
     segments: &[&str],

@@ -13,6 +13,7 @@ use tower::service_fn;
 use crate::access_log::AccessLine;
 use crate::app::App;
 use crate::body::{self, Body};
+use crate::call::Peer;
 use crate::lifecycle::Phase;
 use crate::listen::Answering;
 use crate::request_id::Names;
@@ -24,13 +25,13 @@ use crate::timeout::within;
 /// connection; that of what all connections share would go from core to core.
 struct Visit {
     app: Arc<App>,
-    peer: SocketAddr,
+    peer: Peer,
     names: Names,
 }
 
 /// The service of one connection: each request of `peer` goes down the page.
 pub fn stack(app: Arc<App>, peer: SocketAddr) -> impl Answering {
-    let visit = Arc::new(Visit { names: app.namer.names(), app, peer });
+    let visit = Arc::new(Visit { names: app.namer.names(), app, peer: Peer::at(peer) });
     service_fn(move |request| answer(Arc::clone(&visit), request))
 }
 
@@ -50,7 +51,7 @@ async fn answer(
     let line = AccessLine::begin();
     let mut answer = {
         // Finds the route. Who may call is decided at the door of its dialect, hence not here.
-        let answer = pin!(route::answer(app, *peer, &head, &mut body));
+        let answer = pin!(route::answer(app, peer, &head, &mut body));
         // Gives up on an answer that takes too long to begin.
         let answer = within(app.limits.request, answer);
         // Turns what went wrong into an answer, panics included: from here on nothing fails.
@@ -61,7 +62,7 @@ async fn answer(
     let finished =
         body.is_end_stream() || body::finish(&mut body, &head.headers, &app.limits).await;
     if let Some(line) = line {
-        line.end(&name, *peer, &head, &answer);
+        line.end(&name, peer.address, &head, &answer);
     }
     // Once the server drains, asks the client to come back on a new connection. Whatever made the
     // answer, since every answer must ask.

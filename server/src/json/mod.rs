@@ -15,9 +15,10 @@ pub(crate) use parse::{JsonError, Raw, order, parse, parse_first};
 pub(crate) use text::{display, trim};
 pub(crate) use write::push_string;
 
-/// One JSON value. Every number is a 64-bit float, as in JavaScript.
+/// One JSON value. Every number is a 64-bit float, as in JavaScript. A string lies in the text that
+/// was read, unless something in it was escaped.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub(crate) enum Json<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -25,26 +26,29 @@ pub(crate) enum Json {
     /// A number; infinite where the text exceeds the range, and then written as `null`.
     Number(f64),
     /// A string.
-    String(String),
+    String(Cow<'a, str>),
     /// An array.
-    Array(Vec<Json>),
+    Array(Vec<Json<'a>>),
     /// An object.
-    Object(Object),
+    Object(Object<'a>),
 }
 
 /// The members of an object, in JavaScript's order: integer keys ascending, then the others in
 /// order of first appearance.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Object {
-    members: Vec<(String, Json)>,
+pub(crate) struct Object<'a> {
+    members: Vec<Member<'a>>,
 }
+
+/// A member of an object: its key and its value.
+pub(crate) type Member<'a> = (Cow<'a, str>, Json<'a>);
 
 // === impl Json ===
 
-impl Json {
+impl<'a> Json<'a> {
     /// The member of that name; `None` (JavaScript's `undefined`) if there is none or this is
     /// not an object.
-    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
         match self {
             Json::Object(object) => object.get(name),
             _ => None,
@@ -73,21 +77,26 @@ impl Json {
     /// Compact text, as `JSON.stringify` gives it.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
-        write::push_json(&mut text, self);
+        self.push_to(&mut text);
         text
+    }
+
+    /// Appends the same text.
+    pub(crate) fn push_to(&self, text: &mut String) {
+        write::push_json(text, self);
     }
 }
 
 // === impl Object ===
 
-impl Object {
+impl<'a> Object<'a> {
     /// The member of that name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The members, in order.
-    pub(crate) fn members(&self) -> &[(String, Json)] {
+    pub(crate) fn members(&self) -> &[Member<'a>] {
         &self.members
     }
 }

@@ -3,9 +3,10 @@
 //! The grammar is everybody's; what is made of it is not. [`Raw`] is what was written, for those
 //! who make something else of it than JavaScript does.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Json, Object};
+use super::{Json, Member, Object};
 use crate::limits::JSON_DEPTH_MAX;
 
 /// Why a text is not taken.
@@ -68,15 +69,15 @@ pub(crate) enum Raw<'a> {
     /// The text of a number.
     Number(&'a str),
     /// A string, decoded.
-    String(String),
+    String(Cow<'a, str>),
     /// An array.
     Array(Vec<Raw<'a>>),
     /// An object.
-    Object(Vec<(String, Raw<'a>)>),
+    Object(Vec<(Cow<'a, str>, Raw<'a>)>),
 }
 
 /// Reads one value, which must be the whole text.
-pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
+pub(crate) fn parse(text: &str) -> Result<Json<'_>, JsonError> {
     let mut reader = Reader { text, at: 0, depth_max: JSON_DEPTH_MAX };
     let value = reader.value(0)?;
     reader.skip_blanks();
@@ -99,9 +100,9 @@ struct Reader<'a> {
 
 /// Members as they arrive. Finding a repeated key among many takes an index; among few, a look.
 #[derive(Default)]
-struct Members {
-    list: Vec<(String, Json)>,
-    index: HashMap<String, usize>,
+struct Members<'a> {
+    list: Vec<Member<'a>>,
+    index: HashMap<Cow<'a, str>, usize>,
     has_integer_key: bool,
 }
 
@@ -171,21 +172,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string, at whose opening quote the reader stands.
-    fn string(&mut self) -> Result<String, JsonError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
-        let mut decoded = String::new();
+        let mut decoded = Cow::Borrowed("");
         loop {
             let rest = &self.text[self.at..];
             let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..=0x1F);
             let plain = rest.bytes().position(is_special).unwrap_or(rest.len());
-            decoded.push_str(&rest[..plain]);
+            decoded += &rest[..plain]; // is what lies there, while it is all
             self.at += plain;
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(decoded);
                 }
-                Some(b'\\') => decoded.push(self.escape()?),
+                Some(b'\\') => decoded.to_mut().push(self.escape()?),
                 // The end, or a control character that is not escaped.
                 _ => return Err(self.syntax(Place::Text)),
             }
@@ -298,8 +299,8 @@ impl<'a> Reader<'a> {
 
 // === From Raw for Json ===
 
-impl From<Raw<'_>> for Json {
-    fn from(raw: Raw<'_>) -> Self {
+impl<'a> From<Raw<'a>> for Json<'a> {
+    fn from(raw: Raw<'a>) -> Self {
         match raw {
             Raw::Null => Json::Null,
             Raw::Bool(value) => Json::Bool(value),
@@ -322,13 +323,13 @@ impl From<Raw<'_>> for Json {
 
 // === impl Members ===
 
-impl Members {
+impl<'a> Members<'a> {
     fn with_room(members: usize) -> Self {
         Self { list: Vec::with_capacity(members), ..Self::default() }
     }
 
     /// A repeated key takes the last value and keeps its first place.
-    fn set(&mut self, key: String, value: Json) {
+    fn set(&mut self, key: Cow<'a, str>, value: Json<'a>) {
         if let Some(place) = self.place_of(&key) {
             self.list[place].1 = value;
             return;
@@ -351,7 +352,7 @@ impl Members {
         self.index.get(key).copied()
     }
 
-    fn finish(mut self) -> Object {
+    fn finish(mut self) -> Object<'a> {
         if self.has_integer_key {
             order(&mut self.list);
         }

@@ -8,10 +8,10 @@ pub(crate) fn trim(text: &str) -> &str {
 }
 
 /// `String(value)`, for messages that quote what was sent; `None` is `undefined`.
-pub(crate) fn display(value: Option<&Json>) -> String {
+pub(crate) fn display(value: Option<&Json<'_>>) -> String {
     match value {
         None => "undefined".to_string(),
-        Some(Json::String(text)) => text.clone(),
+        Some(Json::String(text)) => text.to_string(),
         Some(Json::Object(_)) => "[object Object]".to_string(),
         Some(Json::Array(elements)) => elements.iter().map(element).collect::<Vec<_>>().join(","),
         Some(Json::Number(number)) => ryu_js::Buffer::new().format(*number).to_string(),
@@ -21,7 +21,7 @@ pub(crate) fn display(value: Option<&Json>) -> String {
 }
 
 /// An element as `Array.prototype.join` writes it: null is nothing.
-fn element(value: &Json) -> String {
+fn element(value: &Json<'_>) -> String {
     match value {
         Json::Null => String::new(),
         other => display(Some(other)),

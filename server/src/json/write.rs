@@ -3,7 +3,7 @@
 use super::Json;
 
 /// Appends a value.
-pub(super) fn push_json(text: &mut String, json: &Json) {
+pub(super) fn push_json(text: &mut String, json: &Json<'_>) {
     match json {
         Json::Null => text.push_str("null"),
         Json::Bool(value) => text.push_str(if *value { "true" } else { "false" }),

@@ -187,7 +187,7 @@ impl Field for String {
     fn set(&mut self, value: Raw<'_>) -> Result<(), Mismatch> {
         match value {
             Raw::Null => {}
-            Raw::String(text) => *self = text,
+            Raw::String(text) => *self = text.into_owned(),
             other => return Err(Mismatch::new(&other, "string")),
         }
         Ok(())
@@ -252,7 +252,7 @@ impl Field for Metadata {
             let mut text = String::new();
             push_value(&mut text, &value)?;
             let text = RawValue::from_string(text).expect("what is written here is JSON");
-            self.insert(key, text);
+            self.insert(key.into_owned(), text);
         }
         Ok(())
     }

@@ -313,7 +313,7 @@ impl<'a> Route<'a> {
 
 impl Sender {
     fn of(call: &Call<'_>) -> Self {
-        let address = rate::client(call.peer, &call.head.headers);
+        let address = rate::client(call.peer.address, &call.head.headers);
         Self { address, path: call.segments.join("/"), by: call.by() }
     }
 

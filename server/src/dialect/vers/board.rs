@@ -9,7 +9,7 @@ use ulid::Ulid;
 
 use super::convert::Words;
 use super::page::Page;
-use super::routes::{Answer, Refusal, bad_request, fields, filter, read_json};
+use super::routes::{Answer, Refusal, Sent, bad_request, fields, filter};
 use super::task::{Amendment, ArtifactDraft, Draft, IN_REVIEW, NoteDraft, Step, Task};
 use super::wire;
 use crate::app::App;
@@ -62,15 +62,15 @@ async fn act(app: &App, id: &str, verb: &str, call: Call<'_>) -> Answer {
         "reject" => Step::reject,
         _ => return Ok(body::not_found()),
     };
-    let body = fields(read_json(app, call).await?)?;
-    let step = step(&body).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let step = step(&fields(sent.json()?)?).map_err(bad_request)?;
     let slot = change(app, id, |task, moment| task.step(step, moment)).await?;
     Ok(whole(StatusCode::OK, &slot))
 }
 
 async fn create(app: &App, call: Call<'_>) -> Answer {
-    let body = fields(read_json(app, call).await?)?;
-    let draft = Draft::read(&body).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let draft = Draft::read(&fields(sent.json()?)?).map_err(bad_request)?;
     if app.rooms.board.len() >= BOARD_TASKS_MAX {
         let message = format!(
             "the board has {BOARD_TASKS_MAX} tasks, which is all it keeps: \
@@ -121,8 +121,8 @@ fn get(app: &App, id: &str) -> Answer {
 }
 
 async fn amend(app: &App, id: &str, call: Call<'_>) -> Answer {
-    let body = read_known(app, id, call).await?;
-    let amendment = Amendment::read(&body).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let amendment = Amendment::read(&fields_of_known(app, id, &sent)?).map_err(bad_request)?;
     let slot = change(app, id, |task, _| {
         task.amend(amendment);
         Ok(())
@@ -143,8 +143,8 @@ fn notes(app: &App, id: &str) -> Answer {
 }
 
 async fn note(app: &App, id: &str, call: Call<'_>) -> Answer {
-    let body = read_known(app, id, call).await?;
-    let draft = NoteDraft::read(&body).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let draft = NoteDraft::read(&fields_of_known(app, id, &sent)?).map_err(bad_request)?;
     let slot = change(app, id, |task, moment| task.note(draft, moment)).await?;
     // As of this change: whatever was added since is not in it.
     let task = task(&slot)?;
@@ -152,9 +152,12 @@ async fn note(app: &App, id: &str, call: Call<'_>) -> Answer {
 }
 
 async fn attach(app: &App, id: &str, call: Call<'_>) -> Answer {
-    let body = fields(read_json(app, call).await?)?;
-    known(app, id)?;
-    let drafts = ArtifactDraft::read_all(body.get("artifacts"), None).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let drafts = {
+        let body = fields(sent.json()?)?;
+        known(app, id)?;
+        ArtifactDraft::read_all(body.get("artifacts"), None).map_err(bad_request)?
+    };
     let slot = change(app, id, |task, moment| task.attach(drafts, moment)).await?;
     Ok(whole(StatusCode::CREATED, &slot))
 }
@@ -185,9 +188,9 @@ async fn change(
     })
 }
 
-/// The body of a request about a task. The original looks for the task before it looks into it.
-async fn read_known(app: &App, id: &str, call: Call<'_>) -> Result<Json, Refusal> {
-    let body = read_json(app, call).await?;
+/// The fields of a request about a task. The original looks for the task before it looks at them.
+fn fields_of_known<'a>(app: &App, id: &str, sent: &'a Sent) -> Result<Json<'a>, Refusal> {
+    let body = sent.json()?;
     known(app, id)?;
     fields(body)
 }

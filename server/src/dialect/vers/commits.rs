@@ -7,7 +7,7 @@ use registry_core::{Declared, Error, Query, limits};
 
 use super::convert::{Words, fits, optional, required, tags_fit};
 use super::page::Page;
-use super::routes::{Answer, bad_request, fields, filter, read_json};
+use super::routes::{Answer, Sent, bad_request, fields, filter};
 use super::since::Since;
 use super::wire;
 use crate::app::App;
@@ -24,7 +24,7 @@ struct Commit {
     label: Option<String>,
     agent: Option<String>,
     tags: Vec<String>,
-    metadata: Option<Json>,
+    metadata: Option<String>,
 }
 
 const WORDS: Words =
@@ -41,14 +41,17 @@ pub(super) async fn answer(app: &App, call: Call<'_>) -> Answer {
 }
 
 async fn record(app: &App, call: Call<'_>) -> Answer {
-    let body = fields(read_json(app, call).await?)?;
-    let commit_id = required(&body, "commitId").map_err(bad_request)?;
-    let vm_id = required(&body, "vmId").map_err(bad_request)?;
-    // The original looks whether it knows the commit before it looks at the other fields.
-    if app.rooms.commits.get(&commit_id).is_some() {
-        return Err((StatusCode::CONFLICT, WORDS.taken.to_owned()));
-    }
-    let commit = Commit::read(&body, commit_id, vm_id).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let commit = {
+        let body = fields(sent.json()?)?;
+        let commit_id = required(&body, "commitId").map_err(bad_request)?;
+        let vm_id = required(&body, "vmId").map_err(bad_request)?;
+        // The original looks whether it knows the commit before it looks at the other fields.
+        if app.rooms.commits.get(commit_id).is_some() {
+            return Err((StatusCode::CONFLICT, WORDS.taken.to_owned()));
+        }
+        Commit::read(&body, commit_id, vm_id).map_err(bad_request)?
+    };
     if app.rooms.commits.len() >= COMMITS_MAX {
         let message = format!(
             "{COMMITS_MAX} commits are recorded, which is all that are kept: \
@@ -96,7 +99,7 @@ async fn delete(app: &App, commit_id: &str) -> Answer {
 // === impl Commit ===
 
 impl Commit {
-    fn read(body: &Json, commit_id: String, vm_id: String) -> Result<Self, String> {
+    fn read(body: &Json<'_>, commit_id: &str, vm_id: &str) -> Result<Self, String> {
         let tags = match body.get("tags") {
             None => &[],
             Some(Json::Array(tags)) => tags.as_slice(),
@@ -104,15 +107,16 @@ impl Commit {
         };
         let given = |field| Ok::<_, String>(optional(body, field)?.filter(|text| !text.is_empty()));
         let (label, agent) = (given("label")?, given("agent")?);
-        let tag = |tag: &Json| tag.as_str().map(|tag| trim(tag).to_owned());
+        let tag = |tag: &Json<'_>| tag.as_str().map(|tag| trim(tag).to_owned());
         let tags: Option<Vec<_>> = tags.iter().map(tag).collect();
         let tags = tags.ok_or("tags must be an array of strings")?;
-        fits("commitId", &commit_id, limits::ID_BYTES_MAX)?;
-        fits("vmId", &vm_id, limits::TEXT_BYTES_MAX)?;
+        fits("commitId", commit_id, limits::ID_BYTES_MAX)?;
+        fits("vmId", vm_id, limits::TEXT_BYTES_MAX)?;
         fits("label", label.as_deref().unwrap_or_default(), limits::TEXT_BYTES_MAX)?;
         fits("agent", agent.as_deref().unwrap_or_default(), limits::TEXT_BYTES_MAX)?;
         tags_fit(tags.iter().map(String::as_str))?;
-        let metadata = body.get("metadata").cloned();
+        let metadata = body.get("metadata").map(Json::to_text);
+        let (commit_id, vm_id) = (commit_id.to_owned(), vm_id.to_owned());
         Ok(Self { commit_id, vm_id, label, agent, tags, metadata })
     }
 
@@ -136,7 +140,7 @@ impl Commit {
             }
             after.push(']');
         }
-        wire::push_json(&mut after, "metadata", self.metadata.as_ref());
+        wire::push_json(&mut after, "metadata", self.metadata.as_deref());
         [before, after]
     }
 

@@ -7,15 +7,18 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::document::{merged, object};
-use crate::json::{Json, display, trim};
+use crate::json::{Json, display, push_string, trim};
+
+/// Most documents have less.
+const DOCUMENT_BYTES_USUAL: usize = 512;
 
 const ROLES: [&str; 5] = ["infra", "lieutenant", "worker", "golden", "custom"];
 const STATUSES: [(&str, State); 3] =
     [("running", State::Running), ("paused", State::Paused), ("stopped", State::Stopped)];
 
 /// A checked register request.
-pub(super) struct Registration {
-    pub(super) id: String,
+pub(super) struct Registration<'a> {
+    pub(super) id: &'a str,
     pub(super) declared: Declared,
 }
 
@@ -25,8 +28,9 @@ pub(super) struct Amendment {
     name: Option<String>,
     state: Option<State>,
     address: Option<String>,
-    services: Option<Json>,
-    metadata: Option<Json>,
+    services: Option<Vec<Service>>,
+    /// The services and the metadata, those that were sent.
+    document: Option<Box<str>>,
 }
 
 /// The parts of an entry that are kept as they were sent.
@@ -40,9 +44,9 @@ pub(super) struct Document<'a> {
 
 // === impl Registration ===
 
-impl Registration {
+impl<'a> Registration<'a> {
     /// Checks the fields in the original's order; the first that is wrong is named.
-    pub(super) fn read(body: &Json) -> Result<Self, String> {
+    pub(super) fn read(body: &'a Json<'_>) -> Result<Self, String> {
         let id = required(body, "id")?;
         let name = required(body, "name")?;
         let role = body.get("role");
@@ -54,7 +58,7 @@ impl Registration {
         };
         let address = required(body, "address")?;
         let registered_by = required(body, "registeredBy")?;
-        let (services, metadata) = (body.get("services"), body.get("metadata"));
+        let services = body.get("services");
         let declared = Declared {
             name: name.into(),
             role: role.into(),
@@ -62,26 +66,23 @@ impl Registration {
             address: address.into(),
             services: searchable(services).into(),
             registered_by: registered_by.into(),
-            document: write_document(
-                services.map(Json::to_text).as_deref(),
-                metadata.map(Json::to_text).as_deref(),
-            ),
+            document: write_document(services, body.get("metadata")),
             ..Declared::default()
         };
         Ok(Self { id, declared })
     }
 }
 
-pub(super) fn required(body: &Json, field: &str) -> Result<String, String> {
+/// The text of a field that must be there, trimmed.
+pub(super) fn required<'a>(body: &'a Json<'_>, field: &str) -> Result<&'a str, String> {
     non_blank(body.get(field)).ok_or_else(|| format!("{field} is required"))
 }
 
-fn non_blank(value: Option<&Json>) -> Option<String> {
-    let text = trim(value?.as_str()?);
-    (!text.is_empty()).then(|| text.to_owned())
+fn non_blank<'a>(value: Option<&'a Json<'_>>) -> Option<&'a str> {
+    Some(trim(value?.as_str()?)).filter(|text| !text.is_empty())
 }
 
-fn read_status(status: &Json) -> Result<State, String> {
+fn read_status(status: &Json<'_>) -> Result<State, String> {
     let known = STATUSES.iter().find(|(name, _)| status.as_str() == Some(name));
     let found = known.map(|(_, state)| *state);
     found.ok_or_else(|| format!("invalid status: {}", display(Some(status))))
@@ -91,15 +92,20 @@ fn read_status(status: &Json) -> Result<State, String> {
 
 impl Amendment {
     /// Checks the fields in the original's order. Nothing is changed unless all are right.
-    pub(super) fn read(body: &Json) -> Result<Self, String> {
+    pub(super) fn read(body: &Json<'_>) -> Result<Self, String> {
         let state = body.get("status").map(read_status).transpose()?;
         let text = |field: &str| match body.get(field) {
             None => Ok(None),
-            sent => non_blank(sent).map(Some).ok_or_else(|| format!("{field} cannot be empty")),
+            sent => match non_blank(sent) {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(format!("{field} cannot be empty")),
+            },
         };
         let (name, address) = (text("name")?, text("address")?);
-        let [services, metadata] = ["services", "metadata"].map(|field| body.get(field).cloned());
-        Ok(Self { name, state, address, services, metadata })
+        let services = body.get("services");
+        let document = write_document(services, body.get("metadata"));
+        let services = services.map(|sent| searchable(Some(sent)));
+        Ok(Self { name, state, address, services, document })
     }
 
     /// Changes what was sent and leaves the rest.
@@ -113,11 +119,10 @@ impl Amendment {
         if let Some(address) = self.address {
             declared.address = address.into();
         }
-        if self.services.is_some() {
-            declared.services = searchable(self.services.as_ref()).into();
+        if let Some(services) = self.services {
+            declared.services = services.into();
         }
-        let sent = [self.services, self.metadata].map(|value| value.map(|json| json.to_text()));
-        if let Some(new) = write_document(sent[0].as_deref(), sent[1].as_deref()) {
+        if let Some(new) = self.document {
             declared.document = Some(merged(declared.document.as_deref(), &new));
         }
     }
@@ -137,23 +142,24 @@ fn present<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de RawValue>, 
     <&RawValue>::deserialize(json).map(Some)
 }
 
-fn write_document(services: Option<&str>, metadata: Option<&str>) -> Option<Box<str>> {
-    let mut text = String::new();
+fn write_document(services: Option<&Json<'_>>, metadata: Option<&Json<'_>>) -> Option<Box<str>> {
+    let mut text = String::with_capacity(DOCUMENT_BYTES_USUAL);
     for (name, json) in [("services", services), ("metadata", metadata)] {
         if let Some(json) = json {
-            text.reserve(name.len() + json.len() + 5);
             text.push(if text.is_empty() { '{' } else { ',' });
-            text.extend(["\"", name, "\":", json]);
+            push_string(&mut text, name);
+            text.push(':');
+            json.push_to(&mut text);
         }
     }
     (!text.is_empty()).then(|| {
         text.push('}');
-        text.into()
+        text.as_str().into() // no larger than it must be: it is kept
     })
 }
 
 /// The services that the registry can find by name. Whatever else was sent is kept all the same.
-fn searchable(services: Option<&Json>) -> Vec<Service> {
+fn searchable(services: Option<&Json<'_>>) -> Vec<Service> {
     let Some(Json::Array(list)) = services else { return Vec::new() };
     let named = list.iter().filter_map(|service| {
         let name = service.get("name")?.as_str()?;
@@ -203,7 +209,7 @@ impl Words {
 }
 
 /// The text of a field that may be missing, trimmed; `null` is missing.
-pub(super) fn optional(body: &Json, field: &str) -> Result<Option<String>, String> {
+pub(super) fn optional(body: &Json<'_>, field: &str) -> Result<Option<String>, String> {
     match body.get(field) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(trim(text).to_owned())),

@@ -9,7 +9,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use registry_core::{Declared, Error, Query, Slot, limits};
 
 use super::convert::{Words, fits};
-use super::routes::{Answer, bad_request, fields, filter, forbidden, read_json};
+use super::routes::{Answer, Sent, bad_request, fields, filter, forbidden};
 use super::since::Since;
 use super::wire;
 use crate::app::App;
@@ -74,12 +74,13 @@ pub(super) async fn answer(app: &App, call: Call<'_>) -> Answer {
 }
 
 async fn publish(app: &App, call: Call<'_>) -> Answer {
-    let body = read_json(app, call).await.map_err(|(status, message)| match status {
-        // Here the original has words of its own for it.
+    // The original has words of its own for it here.
+    let own_words = |(status, message)| match status {
         StatusCode::BAD_REQUEST => bad_request("Invalid JSON body".to_owned()),
         _ => (status, message),
-    })?;
-    let draft = Draft::read(&fields(body)?).map_err(bad_request)?;
+    };
+    let sent = Sent::read(app, call).await.map_err(own_words)?;
+    let draft = Draft::read(&fields(sent.json().map_err(own_words)?)?).map_err(bad_request)?;
     let published = app.rooms.feed.append(|id, at| Entry {
         key: id.to_string(),
         declared: Declared {
@@ -180,7 +181,7 @@ fn whole_number(text: &str) -> Option<usize> {
 
 impl Draft {
     /// Checks the fields in the original's order.
-    fn read(body: &Json) -> Result<Self, String> {
+    fn read(body: &Json<'_>) -> Result<Self, String> {
         let text = |field: &str| {
             let sent = body.get(field).and_then(Json::as_str).filter(|text| !text.is_empty());
             sent.ok_or_else(|| format!("Missing or invalid '{field}' field"))
@@ -196,8 +197,10 @@ impl Draft {
         wire::push_field(&mut before_time, "agent", agent);
         wire::push_field(&mut before_time, "type", kind);
         wire::push_field(&mut before_time, "summary", summary);
-        wire::push_json(&mut after_time, "detail", body.get("detail"));
-        wire::push_json(&mut after_time, "metadata", body.get("metadata"));
+        for field in ["detail", "metadata"] {
+            let json = body.get(field).map(Json::to_text);
+            wire::push_json(&mut after_time, field, json.as_deref());
+        }
         Ok(Self { agent: agent.to_owned(), kind, before_time, after_time })
     }
 }

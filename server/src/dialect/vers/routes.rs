@@ -63,13 +63,15 @@ async fn others(app: &App, call: Call<'_>) -> Answer {
 
 async fn register(app: &App, call: Call<'_>) -> Answer {
     let by = call.by();
-    let body = fields(read_json(app, call).await?)?;
-    let registration = Registration::read(&body).map_err(bad_request)?;
-    let key = Key::new(NAMESPACE, &registration.id).map_err(|error| VM.refusal(&error.into()))?;
-    let done =
-        app.registry.register(key, registration.declared, Claim { by, ..Claim::default() }).await;
+    let sent = Sent::read(app, call).await?;
+    let (key, declared) = {
+        let body = fields(sent.json()?)?;
+        let Registration { id, declared } = Registration::read(&body).map_err(bad_request)?;
+        (Key::new(NAMESPACE, id).map_err(|error| VM.refusal(&error.into()))?, declared)
+    };
+    let done = app.registry.register(key, declared, Claim { by, ..Claim::default() }).await;
     let slot = done.map_err(|error| VM.refusal(&error))?.slot;
-    Ok(body::json(StatusCode::CREATED, wire::entry(&slot)))
+    Ok(body::json(StatusCode::CREATED, wire::new_entry(&slot)))
 }
 
 fn list(app: &App, call: &Call<'_>) -> Response<Body> {
@@ -100,23 +102,26 @@ fn get(app: &App, id: &str) -> Answer {
 
 async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
     let by = call.by();
-    let body = read_json(app, call).await?;
-    // The original looks the entry up before it looks at the fields.
-    app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
-    let amendment = Amendment::read(&fields(body)?).map_err(bad_request)?;
+    let sent = Sent::read(app, call).await?;
+    let amendment = {
+        let json = sent.json()?;
+        // The original looks the entry up before it looks at the fields.
+        app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
+        Amendment::read(&fields(json)?).map_err(bad_request)?
+    };
     let edit = |declared: &mut _| {
         amendment.apply(declared);
         Ok(())
     };
     let done = app.registry.update(NAMESPACE, id, Guard { by, ..Guard::default() }, edit).await;
     let slot = done.map_err(|error| VM.refusal(&error))?.slot;
-    Ok(body::json(StatusCode::OK, wire::entry(&slot)))
+    Ok(body::json(StatusCode::OK, wire::new_entry(&slot)))
 }
 
 async fn heartbeat(app: &App, id: &str) -> Answer {
     let slot = app.registry.heartbeat(NAMESPACE, id, &Guard::default()).await;
     let slot = slot.map_err(|error| VM.refusal(&error))?;
-    Ok(body::json(StatusCode::OK, wire::heard(&slot)))
+    Ok(body::json(StatusCode::OK, wire::heard(id, slot.last_seen())))
 }
 
 async fn deregister(app: &App, id: &str, by: Option<Arc<str>>) -> Answer {
@@ -141,17 +146,24 @@ pub(super) fn forbidden(refused: Forbidden) -> Refusal {
 }
 
 /// The body as JSON.
-pub(super) async fn read_json(app: &App, call: Call<'_>) -> Result<Json, Refusal> {
-    let bytes = body::read(call.body, &app.limits).await;
-    let bytes = bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))?;
-    match json::parse(&json::body_text(&bytes)) {
-        Ok(json) => Ok(json),
-        Err(error) => Err(bad_request(format!("Invalid JSON body: {error}"))),
+/// The body of a request. What is read of it lies where it does.
+pub(super) struct Sent(String);
+
+impl Sent {
+    pub(super) async fn read(app: &App, call: Call<'_>) -> Result<Self, Refusal> {
+        let bytes = body::read(call.body, &app.limits).await;
+        let bytes = bytes.map_err(|refusal| (refusal.status(), refusal.to_string()))?;
+        // Copied, so that the connection's buffer is free again.
+        Ok(Self(json::body_text(&bytes).into_owned()))
+    }
+
+    pub(super) fn json(&self) -> Result<Json<'_>, Refusal> {
+        json::parse(&self.0).map_err(|error| bad_request(format!("Invalid JSON body: {error}")))
     }
 }
 
 /// What fields are read from. Anything but an object has none, and `null` is a mistake.
-pub(super) fn fields(body: Json) -> Result<Json, Refusal> {
+pub(super) fn fields(body: Json<'_>) -> Result<Json<'_>, Refusal> {
     match body {
         Json::Null => Err(bad_request("Invalid JSON body: null has no fields".to_owned())),
         body => Ok(body),

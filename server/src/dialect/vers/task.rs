@@ -75,8 +75,8 @@ pub(super) struct Draft {
     description: Option<String>,
     status: String,
     assignee: Option<String>,
-    tags: Json,
-    dependencies: Json,
+    tags: Box<RawValue>,
+    dependencies: Box<RawValue>,
     created_by: String,
 }
 
@@ -86,8 +86,8 @@ pub(super) struct Amendment {
     description: Option<Option<String>>,
     status: Option<String>,
     assignee: Option<Option<String>>,
-    tags: Option<Json>,
-    dependencies: Option<Json>,
+    tags: Option<Box<RawValue>>,
+    dependencies: Option<Box<RawValue>>,
 }
 
 /// A checked note.
@@ -123,8 +123,8 @@ impl Task {
             description: draft.description,
             status: draft.status,
             assignee: draft.assignee,
-            tags: raw(&draft.tags),
-            dependencies: raw(&draft.dependencies),
+            tags: draft.tags,
+            dependencies: draft.dependencies,
             created_by: draft.created_by,
             created_at: written(at),
             updated_at: written(at),
@@ -171,8 +171,8 @@ impl Task {
         set(&mut self.description, change.description);
         set(&mut self.status, change.status);
         set(&mut self.assignee, change.assignee);
-        set(&mut self.tags, change.tags.as_ref().map(raw));
-        set(&mut self.dependencies, change.dependencies.as_ref().map(raw));
+        set(&mut self.tags, change.tags);
+        set(&mut self.dependencies, change.dependencies);
     }
 
     pub(super) fn bump(&mut self) {
@@ -241,49 +241,52 @@ fn written(at: Timestamp) -> String {
     text
 }
 
-fn raw(json: &Json) -> Box<RawValue> {
+fn raw(json: &Json<'_>) -> Box<RawValue> {
     RawValue::from_string(json.to_text()).expect("what a JSON value is written as is JSON")
 }
 
 // === What is sent ===
 
+/// The text of a field that must be there, trimmed.
+fn owned(body: &Json<'_>, field: &str) -> Result<String, String> {
+    required(body, field).map(str::to_owned)
+}
+
 impl Draft {
     /// Checks the fields in the original's order.
-    pub(super) fn read(body: &Json) -> Result<Self, String> {
-        let title = required(body, "title")?;
-        let created_by = required(body, "createdBy")?;
+    pub(super) fn read(body: &Json<'_>) -> Result<Self, String> {
+        let title = owned(body, "title")?;
+        let created_by = owned(body, "createdBy")?;
         let status = match body.get("status") {
             Some(status) if status.is_truthy() => one_of(Some(status), &STATUSES, "status")?,
             _ => OPEN.to_owned(),
         };
         let (description, assignee) = (optional(body, "description")?, optional(body, "assignee")?);
-        let list = |field| {
-            let sent = body.get(field).filter(|list| list.is_truthy());
-            sent.cloned().unwrap_or(Json::Array(Vec::new()))
-        };
-        let (tags, dependencies) = (list("tags"), list("dependencies"));
-        findable(assignee.as_deref(), Some(&tags))?;
+        let nothing = Json::Array(Vec::new());
+        let list = |field| body.get(field).filter(|list| list.is_truthy()).unwrap_or(&nothing);
+        findable(assignee.as_deref(), Some(list("tags")))?;
+        let [tags, dependencies] = ["tags", "dependencies"].map(|field| raw(list(field)));
         Ok(Self { title, description, status, assignee, tags, dependencies, created_by })
     }
 }
 
 impl Amendment {
     /// Checks the fields in the original's order. Nothing is changed unless all are right.
-    pub(super) fn read(body: &Json) -> Result<Self, String> {
+    pub(super) fn read(body: &Json<'_>) -> Result<Self, String> {
         let status = body.get("status").map(|status| one_of(Some(status), &STATUSES, "status"));
         let status = status.transpose()?;
-        let title = body.get("title").map(|_| required(body, "title")).transpose();
+        let title = body.get("title").map(|_| owned(body, "title")).transpose();
         let title = title.map_err(|_| "title cannot be empty")?;
         let text = |field| body.get(field).map(|_| optional(body, field)).transpose();
         let (description, assignee) = (text("description")?, text("assignee")?);
-        let [tags, dependencies] = ["tags", "dependencies"].map(|field| body.get(field).cloned());
-        findable(assignee.as_ref().and_then(Option::as_deref), tags.as_ref())?;
+        findable(assignee.as_ref().and_then(Option::as_deref), body.get("tags"))?;
+        let [tags, dependencies] = ["tags", "dependencies"].map(|field| body.get(field).map(raw));
         Ok(Self { title, description, status, assignee, tags, dependencies })
     }
 }
 
 /// Refuses what is too long or too much for a list to be filtered by.
-fn findable(assignee: Option<&str>, tags: Option<&Json>) -> Result<(), String> {
+fn findable(assignee: Option<&str>, tags: Option<&Json<'_>>) -> Result<(), String> {
     fits("assignee", assignee.unwrap_or_default(), limits::TEXT_BYTES_MAX)?;
     let Some(Json::Array(tags)) = tags else { return Ok(()) };
     let tags: Vec<_> = tags.iter().filter_map(Json::as_str).collect();
@@ -292,8 +295,8 @@ fn findable(assignee: Option<&str>, tags: Option<&Json>) -> Result<(), String> {
 
 impl NoteDraft {
     /// Checks the fields in the original's order.
-    pub(super) fn read(body: &Json) -> Result<Self, String> {
-        let (author, content) = (required(body, "author")?, required(body, "content")?);
+    pub(super) fn read(body: &Json<'_>) -> Result<Self, String> {
+        let (author, content) = (owned(body, "author")?, owned(body, "content")?);
         let kind = one_of(body.get("type"), &NOTE_TYPES, "note type")?;
         Ok(Self { author, content, kind })
     }
@@ -306,7 +309,10 @@ impl NoteDraft {
 impl ArtifactDraft {
     /// Checks a list of artifacts; each is checked before any is taken. Whoever is not named as
     /// having added one is `author`.
-    pub(super) fn read_all(list: Option<&Json>, author: Option<&str>) -> Result<Vec<Self>, String> {
+    pub(super) fn read_all(
+        list: Option<&Json<'_>>,
+        author: Option<&str>,
+    ) -> Result<Vec<Self>, String> {
         let list = match list {
             Some(Json::Array(list)) if !list.is_empty() => list,
             _ => return Err("artifacts array is required and must not be empty".to_owned()),
@@ -314,9 +320,9 @@ impl ArtifactDraft {
         list.iter().map(|sent| Self::read(sent, author)).collect()
     }
 
-    fn read(sent: &Json, author: Option<&str>) -> Result<Self, String> {
+    fn read(sent: &Json<'_>, author: Option<&str>) -> Result<Self, String> {
         let kind = one_of(sent.get("type"), &ARTIFACT_TYPES, "artifact type")?;
-        let text = |field| required(sent, field).map_err(|message| format!("artifact {message}"));
+        let text = |field| owned(sent, field).map_err(|message| format!("artifact {message}"));
         let (url, label) = (text("url")?, text("label")?);
         let added_by = match sent.get("addedBy") {
             Some(name) if author.is_some() && !name.is_truthy() => None,
@@ -328,8 +334,8 @@ impl ArtifactDraft {
 
 impl Step {
     /// Hands a task in: what was done, and what came of it.
-    pub(super) fn review(body: &Json) -> Result<Self, String> {
-        let summary = required(body, "summary")?;
+    pub(super) fn review(body: &Json<'_>) -> Result<Self, String> {
+        let summary = owned(body, "summary")?;
         let author = name(body, "reviewedBy")?;
         let artifacts = match body.get("artifacts") {
             Some(Json::Array(list)) if !list.is_empty() => {
@@ -341,7 +347,7 @@ impl Step {
     }
 
     /// Takes a task as done.
-    pub(super) fn approve(body: &Json) -> Result<Self, String> {
+    pub(super) fn approve(body: &Json<'_>) -> Result<Self, String> {
         let author = name(body, "approvedBy")?;
         let content = match optional(body, "comment")?.filter(|text| !text.is_empty()) {
             Some(comment) => format!("Approved by {author}: {comment}"),
@@ -352,8 +358,8 @@ impl Step {
     }
 
     /// Gives a task back.
-    pub(super) fn reject(body: &Json) -> Result<Self, String> {
-        let reason = required(body, "reason")?;
+    pub(super) fn reject(body: &Json<'_>) -> Result<Self, String> {
+        let reason = owned(body, "reason")?;
         let author = name(body, "rejectedBy")?;
         let content = format!("Rejected by {author}: {reason}");
         let note = NoteDraft::update(author, content);
@@ -361,12 +367,12 @@ impl Step {
     }
 }
 
-fn name(body: &Json, field: &str) -> Result<String, String> {
+fn name(body: &Json<'_>, field: &str) -> Result<String, String> {
     let name = optional(body, field)?.filter(|name| !name.is_empty());
     Ok(name.unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
-fn one_of(sent: Option<&Json>, known: &[&str], what: &str) -> Result<String, String> {
+fn one_of(sent: Option<&Json<'_>>, known: &[&str], what: &str) -> Result<String, String> {
     let found = sent.and_then(Json::as_str).filter(|sent| known.contains(sent));
     found.map(str::to_owned).ok_or_else(|| format!("invalid {what}: {}", display(sent)))
 }

@@ -14,7 +14,7 @@ use super::convert::Document;
 use crate::blocks::{Blocks, Style};
 use crate::body::Body;
 use crate::dialect::Rendered;
-use crate::json::{Json, push_string};
+use crate::json::push_string;
 use crate::pieces::{self, Slots};
 use crate::timestamp::{TIMESTAMP_BYTES, push_timestamp};
 
@@ -27,10 +27,21 @@ const HEAD: &str = r#"{"vms":["#;
 /// Roughly what an entry takes beside its texts.
 const NAMES_BYTES: usize = 192;
 
+/// What the answer to a heartbeat takes beside its id, unless something in that is escaped.
+const HEARD_BYTES: usize = r#"{"id":"","lastSeen":""}"#.len() + TIMESTAMP_BYTES;
+
 /// One entry.
 pub(super) fn entry(slot: &Slot) -> String {
     let mut text = String::new();
     push_entry(&mut text, slot, slot.last_seen());
+    text
+}
+
+/// The same entry of a version that is new. What is made of it is not kept: it may be changed again
+/// before anybody asks.
+pub(super) fn new_entry(slot: &Slot) -> String {
+    let mut text = head(slot);
+    push_rest(&mut text, slot.last_seen());
     text
 }
 
@@ -51,13 +62,13 @@ pub(super) fn blocks() -> Blocks {
     Blocks::new(Style { kind, head: HEAD, push: push_entry, behind: END.len(), tail: push_tail })
 }
 
-/// The answer to a heartbeat.
-pub(super) fn heard(slot: &Slot) -> String {
-    let mut text = String::from(r#"{"id":"#);
-    push_string(&mut text, slot.record().key.id());
+/// The answer to a heartbeat of this id.
+pub(super) fn heard(id: &str, last_seen: Timestamp) -> String {
+    let mut text = String::with_capacity(HEARD_BYTES + id.len());
+    text.push_str(r#"{"id":"#);
+    push_string(&mut text, id);
     text.push_str(r#","lastSeen":""#);
-    push_timestamp(&mut text, slot.last_seen());
-    text.push_str(END);
+    push_rest(&mut text, last_seen);
     text
 }
 
@@ -87,10 +98,10 @@ pub(super) fn push_field(text: &mut String, name: &str, value: &str) {
     push_part(text, name, |text| push_string(text, value));
 }
 
-/// `,"name":…`, if there is something: any JSON.
-pub(super) fn push_json(text: &mut String, name: &str, value: Option<&Json>) {
-    if let Some(value) = value {
-        push_part(text, name, |text| text.push_str(&value.to_text()));
+/// `,"name":…`, if there is something: the text of any JSON.
+pub(super) fn push_json(text: &mut String, name: &str, json: Option<&str>) {
+    if let Some(json) = json {
+        push_part(text, name, |text| text.push_str(json));
     }
 }
 
@@ -144,7 +155,7 @@ fn push_tail(text: &mut String, count: usize) {
 fn push_entry(text: &mut String, slot: &Slot, seen: Timestamp) {
     let ready = slot.memo().get_or_init(Rendered::default);
     match ready {
-        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot)), seen),
+        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot).into()), seen),
         // An embedder keeps something else there.
         None => push(text, &head(slot), seen),
     }
@@ -153,12 +164,17 @@ fn push_entry(text: &mut String, slot: &Slot, seen: Timestamp) {
 fn push(text: &mut String, head: &str, seen: Timestamp) {
     text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
     text.push_str(head);
+    push_rest(text, seen);
+}
+
+/// The value of `lastSeen` and what follows.
+fn push_rest(text: &mut String, seen: Timestamp) {
     push_timestamp(text, seen);
     text.push_str(END);
 }
 
 /// Everything up to the value of `lastSeen`.
-fn head(slot: &Slot) -> Box<str> {
+fn head(slot: &Slot) -> String {
     let record: &Record = slot.record();
     let declared = &record.declared;
     let texts = [&declared.name, &declared.role, &declared.address, &declared.registered_by];
@@ -187,5 +203,5 @@ fn head(slot: &Slot) -> Box<str> {
     text.push_str(r#","registeredAt":""#);
     push_timestamp(&mut text, record.registered_at);
     text.push_str(r#"","lastSeen":""#);
-    text.into_boxed_str()
+    text
 }
