@@ -23,6 +23,9 @@ pub(super) struct Index {
 struct Shard(RwLock<HashTable<Row>>);
 
 struct Row {
+    /// That of the id. Kept, because a table that grows asks for the hashes of all its rows, and
+    /// each would be a look at a pulse that is not at hand.
+    hash: u64,
     pulse: Arc<Pulse>,
     slot: Arc<Slot>,
 }
@@ -58,14 +61,14 @@ impl Index {
         let id = slot.record().key.id();
         let hash = self.hasher.hash_one(id);
         let mut shard = self.shard(hash).write();
-        let row = Row { pulse: Arc::clone(slot.pulse()), slot: Arc::clone(slot) };
+        let row = Row { hash, pulse: Arc::clone(slot.pulse()), slot: Arc::clone(slot) };
         match shard.find_mut(hash, |row| row.is_of(id)) {
             Some(before) => {
                 *before = row;
                 false
             }
             None => {
-                shard.insert_unique(hash, row, |row| self.hasher.hash_one(row.pulse.key.id()));
+                shard.insert_unique(hash, row, |row| row.hash);
                 true
             }
         }
