@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::json;
 use crate::limits::{BODY_DISCARD_BYTES_MAX, Limits};
 use crate::parts::Parts;
+use crate::timeout::within;
 
 /// The body of an answer: bytes at hand, which are not boxed, or a stream.
 pub type Body = Either<Full<Parts>, UnsyncBoxBody<Parts, io::Error>>;
@@ -58,8 +59,8 @@ where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let whole = read_within(body, limits.body_bytes_max);
-    tokio::time::timeout(limits.body_read, whole).await.unwrap_or(Err(Refusal::Timeout))
+    let whole = pin!(read_within(body, limits.body_bytes_max));
+    within(limits.body_read, whole).await.unwrap_or(Err(Refusal::Timeout))
 }
 
 async fn read_within<B>(body: B, bytes_max: usize) -> Result<Bytes, Refusal>

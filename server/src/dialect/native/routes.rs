@@ -251,7 +251,7 @@ async fn update(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer 
     let guard = Guard { generation: patch.generation.take(), if_revision, by };
     let edit = |declared: &mut Declared| patch.apply(declared);
     let done = app.registry.update(namespace, id, guard, edit).await?;
-    Ok(instance(&app.registry, &done.slot, StatusCode::OK))
+    Ok(new_instance(&app.registry, &done.slot, StatusCode::OK))
 }
 
 async fn heartbeat(app: &App, call: Call<'_>, namespace: &str, id: &str) -> Answer {
@@ -354,6 +354,13 @@ fn instance(registry: &Registry, slot: &Slot, status: StatusCode) -> Response<Bo
     with_etag(body::json(status, Bytes::from(text)), etag(slot))
 }
 
+/// One instance as it has come to be just now, and its validator.
+fn new_instance(registry: &Registry, slot: &Slot, status: StatusCode) -> Response<Body> {
+    let mut text = String::with_capacity(512);
+    Writer::new(registry).push_new(&mut text, slot);
+    with_etag(body::json(status, Bytes::from(text)), etag(slot))
+}
+
 /// What is escaped in a segment: all but the unreserved characters (RFC 3986, 2.3).
 const RESERVED_IN_PATHS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -361,9 +368,9 @@ const RESERVED_IN_PATHS: &AsciiSet =
 /// What has been registered: 201 where nothing was before.
 fn registered(registry: &Registry, done: &registry_core::Done) -> Response<Body> {
     if done.cause != Cause::Registered {
-        return instance(registry, &done.slot, StatusCode::OK);
+        return new_instance(registry, &done.slot, StatusCode::OK);
     }
-    let mut answer = instance(registry, &done.slot, StatusCode::CREATED);
+    let mut answer = new_instance(registry, &done.slot, StatusCode::CREATED);
     let key = &done.slot.record().key;
     let id = utf8_percent_encode(key.id(), RESERVED_IN_PATHS);
     let location = format!("/v1/{}/instances/{id}", key.namespace());

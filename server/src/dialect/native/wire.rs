@@ -100,6 +100,13 @@ impl<'a> Writer<'a> {
         self.push_moving(text, slot);
     }
 
+    /// The same of a version that is new. What is made of it is not kept: it may be changed again
+    /// before anybody asks.
+    pub(super) fn push_new(&self, text: &mut String, slot: &Slot) {
+        self.push_head(text, slot);
+        self.push_moving(text, slot);
+    }
+
     /// The last three fields, and the end.
     fn push_moving(&self, text: &mut String, slot: &Slot) {
         let lease = slot.lease();
@@ -133,11 +140,15 @@ impl<'a> Writer<'a> {
 
     /// Everything before what moves.
     fn head(&self, slot: &Slot) -> Box<str> {
-        let still = Field::ALL.iter().map(|(_, field)| *field).filter(|field| !field.is_moving());
         let mut text = String::with_capacity(384);
-        self.push_fields(&mut text, slot, &still.collect::<Vec<_>>());
-        text.pop(); // more follows
+        self.push_head(&mut text, slot);
         text.into_boxed_str()
+    }
+
+    fn push_head(&self, text: &mut String, slot: &Slot) {
+        let still = Field::ALL.iter().map(|(_, field)| *field).filter(|field| !field.is_moving());
+        self.push_fields(text, slot, &still.collect::<Vec<_>>());
+        text.pop(); // more follows
     }
 
     /// `,"name":value`; nothing for a field that the instance does not have.
