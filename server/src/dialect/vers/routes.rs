@@ -63,8 +63,8 @@ async fn others(app: &App, call: Call<'_>) -> Answer {
 
 async fn register(app: &App, call: Call<'_>) -> Answer {
     let by = call.by();
-    let sent = Sent::read(app, call).await?;
     let (key, declared) = {
+        let sent = Sent::read(app, call).await?;
         let body = fields(sent.json()?)?;
         let Registration { id, declared } = Registration::read(&body).map_err(bad_request)?;
         (Key::new(NAMESPACE, id).map_err(|error| VM.refusal(&error.into()))?, declared)
@@ -102,8 +102,8 @@ fn get(app: &App, id: &str) -> Answer {
 
 async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
     let by = call.by();
-    let sent = Sent::read(app, call).await?;
     let amendment = {
+        let sent = Sent::read(app, call).await?;
         let json = sent.json()?;
         // The original looks the entry up before it looks at the fields.
         app.registry.get(NAMESPACE, id).ok_or_else(not_registered)?;
@@ -145,9 +145,10 @@ pub(super) fn forbidden(refused: Forbidden) -> Refusal {
     (status, message.to_owned())
 }
 
-/// The body as JSON.
 /// The body of a request. What is read of it lies where it does.
 pub(super) struct Sent(String);
+
+// === impl Sent ===
 
 impl Sent {
     pub(super) async fn read(app: &App, call: Call<'_>) -> Result<Self, Refusal> {
