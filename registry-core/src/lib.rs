@@ -61,7 +61,7 @@ pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
-pub use catalog::{Discovery, Iter, Memo, Slot, Tally};
+pub use catalog::{Discovery, Iter, Memo, Pulse, Slot, Tally};
 pub use change::{Cause, Change, Revision};
 pub use clock::{Alarm, Clock, SystemClock, Tick, Timestamp};
 pub use driver::Driver;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hyper::{Response, StatusCode};
-use registry_core::{Discovery, Slot, Timestamp};
+use registry_core::{Discovery, Pulse, Slot, Timestamp};
 
 use crate::body::{self, Body};
 use crate::limits::{BLOCK_RECORDS, KEPT_LIST_RECORDS_MAX, KEPT_LISTS_BYTES_MAX};
@@ -55,6 +55,9 @@ struct Block {
 
 struct Member {
     slot: Arc<Slot>,
+    /// That of the slot. At hand, because each look at the list looks at all of them, and the slots
+    /// of many lie far apart.
+    pulse: Arc<Pulse>,
     /// Where its text ends.
     end: usize,
 }
@@ -100,14 +103,14 @@ impl Blocks {
 
     /// The block, with the times at which its members were last heard of now.
     fn current(&self, block: &Arc<Block>) -> Arc<Block> {
-        let beaten = |(member, seen): (&Member, &Timestamp)| member.slot.last_seen() != *seen;
+        let beaten = |(member, seen): (&Member, &Timestamp)| member.pulse.last_seen() != *seen;
         let Some(first) = block.members.iter().zip(&block.seen).position(beaten) else {
             return Arc::clone(block);
         };
         let (mut text, mut seen) = (block.text.to_vec(), block.seen.clone());
         let mut written = String::with_capacity(TIMESTAMP_BYTES);
         for (member, seen) in block.members.iter().zip(&mut seen).skip(first) {
-            let now = member.slot.last_seen();
+            let now = member.pulse.last_seen();
             if now != *seen {
                 let end = member.end - self.style.behind;
                 written.clear();
@@ -173,7 +176,7 @@ impl Blocks {
             (self.style.push)(&mut text, slot, at);
             let end = text.len();
             text.push(',');
-            Member { slot: Arc::clone(slot), end }
+            Member { slot: Arc::clone(slot), pulse: Arc::clone(slot.pulse()), end }
         });
         let members = members.collect();
         text.shrink_to_fit(); // it is kept

@@ -27,7 +27,7 @@ pub struct Slot {
 /// In this order in memory: what a heartbeat touches is together.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Pulse {
+pub struct Pulse {
     pub(crate) key: Key,
     pub(crate) created: Revision,
     last_seen: AtomicI64,
@@ -109,7 +109,9 @@ impl Slot {
         self.record.declared.state == State::Running && !self.pulse.is_lapsed()
     }
 
-    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+    /// What heartbeats move: for those who look at that again and again, and at many.
+    #[must_use]
+    pub fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse
     }
 }
@@ -185,7 +187,9 @@ impl Pulse {
         self.lapsed.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn last_seen(&self) -> Timestamp {
+    /// When the record was last heard of.
+    #[must_use]
+    pub fn last_seen(&self) -> Timestamp {
         Timestamp(self.last_seen.load(Ordering::Relaxed))
     }
 
