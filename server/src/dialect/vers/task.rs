@@ -247,7 +247,7 @@ fn raw(json: &Json<'_>) -> Box<RawValue> {
 
 // === What is sent ===
 
-/// The text of a field that must be there, trimmed.
+/// The [`required`] text of a field, to be kept.
 fn owned(body: &Json<'_>, field: &str) -> Result<String, String> {
     required(body, field).map(str::to_owned)
 }

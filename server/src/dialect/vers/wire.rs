@@ -62,7 +62,7 @@ pub(super) fn blocks() -> Blocks {
     Blocks::new(Style { kind, head: HEAD, push: push_entry, behind: END.len(), tail: push_tail })
 }
 
-/// The answer to a heartbeat of this id.
+/// The answer to a heartbeat of this id. That of the path: the slot's own is not at hand.
 pub(super) fn heard(id: &str, last_seen: Timestamp) -> String {
     let mut text = String::with_capacity(HEARD_BYTES + id.len());
     text.push_str(r#"{"id":"#);
