@@ -137,7 +137,9 @@ impl Query {
 // === impl Facet ===
 
 impl Facet {
-    pub(crate) const COUNT: usize = 5;
+    /// Every facet, in the order of its numbers.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Role, Self::Name, Self::Service, Self::Capability, Self::Label];
 }
 
 /// What one record is indexed under. Labels only where the namespace asks for it.
@@ -157,6 +159,18 @@ pub(crate) fn facets_of<'a>(
         .chain(services)
         .chain(capabilities)
         .chain(labels)
+}
+
+/// Whether the record is indexed under this text, as far as it depends on the record.
+pub(crate) fn is_carried(record: &Record, facet: Facet, text: &str) -> bool {
+    let declared = &record.declared;
+    match facet {
+        Facet::Role => *declared.role == *text,
+        Facet::Name => *declared.name == *text,
+        Facet::Service => declared.services.iter().any(|service| *service.name == *text),
+        Facet::Capability => declared.capabilities.iter().any(|one| **one == *text),
+        Facet::Label => declared.labels.iter().any(|(name, value)| label_text(name, value) == text),
+    }
 }
 
 /// A label as one text: no label name contains the separator by accident, for it has a length.

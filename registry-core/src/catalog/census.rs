@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Catalog;
+use super::slot::Slot;
 use super::view::View;
 use crate::clock::Tick;
 use crate::lease::Standing;
@@ -32,9 +33,15 @@ impl Catalog {
     pub(crate) fn census(&self, now: Tick) -> Vec<Tally> {
         let mut tallies = Vec::new();
         for namespace in self.namespaces.load().values() {
-            let roles = namespace.facets[Facet::Role as usize].pin();
-            let views: BTreeMap<Box<str>, Arc<View>> =
-                roles.iter().map(|(role, listing)| (role.clone(), listing.load(now))).collect();
+            let roles = &namespace.facets[Facet::Role as usize];
+            // By its lease alone: whether it is marked as lapsed may be undecided just now.
+            let single = |slot: Arc<Slot>| {
+                let view = View::of_one(&slot, slot.is_live(now));
+                (slot.record().declared.role.clone(), Arc::new(view))
+            };
+            let mut views: BTreeMap<Box<str>, Arc<View>> =
+                roles.singles().into_iter().map(single).collect();
+            views.extend(roles.shared());
             tallies.extend(views.into_iter().map(|(role, view)| {
                 let rest = view.rest.iter_after(None);
                 let stale = rest.filter(|slot| slot.standing(now) == Standing::Stale).count();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Namespace;
 use super::slot::Slot;
-use super::view::{Cell, Listing, View};
+use super::values::{Listing, Values};
+use super::view::{Cell, View};
 use crate::change::Revision;
 use crate::clock::Tick;
 use crate::query::{Facet, facets_of};
@@ -22,7 +23,7 @@ struct Desk {
     all: Draft,
     drafts: Vec<Draft>,
     /// Where the draft of each value stands.
-    places: [HashMap<Box<str>, usize, foldhash::fast::RandomState>; Facet::COUNT],
+    places: [HashMap<Box<str>, usize, foldhash::fast::RandomState>; Facet::ALL.len()],
 }
 
 struct Draft {
@@ -34,9 +35,6 @@ struct Draft {
     /// Whether a member has come back to its place among the live.
     relisted: bool,
 }
-
-type MapRef<'a> =
-    papaya::HashMapRef<'a, Box<str>, Listing, foldhash::fast::RandomState, papaya::LocalGuard<'a>>;
 
 // === impl Drafts ===
 
@@ -86,11 +84,10 @@ impl Drafts {
         for mut desk in self.namespaces.into_values() {
             relisted |= desk.all.relisted;
             desk.namespace.all.publish(desk.all.view, desk.all.closing);
-            for (places, listings) in desk.places.into_iter().zip(&desk.namespace.facets) {
-                let listings = listings.pin();
+            for (places, values) in desk.places.into_iter().zip(&desk.namespace.facets) {
                 for (text, place) in places {
                     relisted |= desk.drafts[place].relisted;
-                    std::mem::take(&mut desk.drafts[place]).publish(&listings, text);
+                    std::mem::take(&mut desk.drafts[place]).publish(values, text);
                 }
             }
         }
@@ -114,10 +111,7 @@ impl Desk {
         match self.draft(facet, text, horizon) {
             Some(draft) => draft.put(slot, horizon),
             // Nobody else carries it, as with nearly every name: so it needs no draft.
-            None => {
-                let listings = self.namespace.facets[facet as usize].pin();
-                listings.insert(text.into(), Listing::One(Arc::clone(slot)));
-            }
+            None => self.namespace.facets[facet as usize].put_single(text, slot),
         }
     }
 
@@ -133,12 +127,11 @@ impl Desk {
         let place = match places.get(text) {
             Some(place) => *place,
             None => {
-                let listings = self.namespace.facets[facet as usize].pin();
-                let draft = match listings.get(text)? {
-                    Listing::Many(cell) => Draft::of(cell),
+                let draft = match self.namespace.facets[facet as usize].get(text)? {
+                    Listing::Many(cell) => Draft::of(&cell),
                     Listing::One(slot) => {
                         let mut draft = Draft::default();
-                        draft.put(slot, horizon);
+                        draft.put(&slot, horizon);
                         draft
                     }
                 };
@@ -177,19 +170,16 @@ impl Draft {
     ///
     /// A value that nobody carries any more is forgotten, so that it costs nothing. One that
     /// several had keeps its cell until then: whoever has just found the cell sees what is true.
-    fn publish(self, listings: &MapRef<'_>, text: Box<str>) {
+    fn publish(self, values: &Values, text: Box<str>) {
         let empty = self.view.is_empty();
         if empty {
-            listings.remove(&*text);
+            values.remove(&text);
         }
         match (self.cell, self.view.only()) {
             (Some(cell), _) => cell.publish(self.view, self.closing),
-            (None, Some(slot)) => drop(listings.insert(text, Listing::One(Arc::clone(slot)))),
+            (None, Some(slot)) => values.put_single(&text, slot),
             (None, None) if empty => {}
-            (None, None) => {
-                let cell = Cell::new(self.view, self.closing);
-                listings.insert(text, Listing::Many(Arc::new(cell)));
-            }
+            (None, None) => values.put_cell(text, Arc::new(Cell::new(self.view, self.closing))),
         }
     }
 }

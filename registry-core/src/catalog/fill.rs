@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::members::Members;
 use super::slot::Slot;
-use super::view::{Cell, Listing, View};
+use super::view::{Cell, View};
 use super::{Catalog, Namespace};
 use crate::change::Revision;
 use crate::clock::Tick;
@@ -23,7 +23,7 @@ struct Heap {
     namespace: Arc<Namespace>,
     all: Pile,
     /// What more than one record carries. What only one does stands in its place already.
-    shared: [HashMap<Box<str>, Pile, foldhash::fast::RandomState>; Facet::COUNT],
+    shared: [HashMap<Box<str>, Pile, foldhash::fast::RandomState>; Facet::ALL.len()],
 }
 
 /// Slots, and when each was created: looking into them again would cost more than all else here.
@@ -75,25 +75,19 @@ impl Heap {
                 }
                 continue;
             }
-            let listings = self.namespace.facets[facet as usize].pin();
-            match listings.get(&*text) {
-                Some(Listing::One(first)) if !Arc::ptr_eq(first, &slot) => {
-                    let first = (first.record().created, Arc::clone(first));
-                    shared.insert(text.into(), vec![first, (created, Arc::clone(&slot))]);
-                }
-                Some(_) => {}
-                None => drop(listings.insert(text.into(), Listing::One(Arc::clone(&slot)))),
+            let first = self.namespace.facets[facet as usize].single_or_put(&text, &slot);
+            if let Some(first) = first.filter(|first| !Arc::ptr_eq(first, &slot)) {
+                let first = (first.record().created, first);
+                shared.insert(text.into(), vec![first, (created, Arc::clone(&slot))]);
             }
         }
         self.all.push((created, slot));
     }
 
     fn show(self, unlisted: &HashSet<Revision>) {
-        for (shared, listings) in self.shared.into_iter().zip(&self.namespace.facets) {
-            let listings = listings.pin();
+        for (shared, values) in self.shared.into_iter().zip(&self.namespace.facets) {
             for (text, pile) in shared {
-                let cell = Cell::new(view(pile, unlisted), CLOSING);
-                listings.insert(text, Listing::Many(Arc::new(cell)));
+                values.put_cell(text, Arc::new(Cell::new(view(pile, unlisted), CLOSING)));
             }
         }
         self.namespace.all.publish(view(self.all, unlisted), CLOSING);

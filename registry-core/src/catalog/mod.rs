@@ -1,8 +1,9 @@
 //! The only mutable structure: every record, and the ready answers to what may be asked.
 //!
-//! Readers find a slot or a view and hold on to it: a view without any lock, a slot under a shared
-//! one for as long as a look takes. There is one writer, the driver, and one entrance for it,
-//! [`Catalog::apply`]. Only before there are readers is it filled at once: see [`fill`].
+//! Readers find a slot or a view and hold on to it: a view without any lock, a slot, and what one
+//! record alone carries, under a shared one for as long as a look takes. There is one writer, the
+//! driver, and one entrance for it, [`Catalog::apply`]. Only before there are readers is it filled
+//! at once: see [`fill`].
 
 mod census;
 mod chunks;
@@ -13,6 +14,8 @@ mod fill;
 mod index;
 mod members;
 mod slot;
+mod table;
+mod values;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +31,8 @@ use self::drafts::Drafts;
 pub(crate) use self::fill::Filling;
 use self::index::Index;
 pub use self::slot::{Memo, Pulse, Slot};
-use self::view::{Answer, Cell, Listing, View};
+use self::values::Values;
+use self::view::{Answer, Cell, View};
 use crate::change::{Change, Revision};
 use crate::clock::Tick;
 use crate::error::Invalid;
@@ -36,8 +40,6 @@ use crate::lease::Beat;
 use crate::limits;
 use crate::namespace::Rules;
 use crate::query::{Facet, Query, Scope, facets_of, label_text};
-
-type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Every record, and a view for each thing that records are found by.
 pub(crate) struct Catalog {
@@ -69,7 +71,7 @@ pub(crate) struct Namespace {
     pub(crate) rules: Rules,
     records: Index,
     all: Arc<Cell>,
-    facets: [Map<Box<str>, Listing>; Facet::COUNT],
+    facets: [Values; Facet::ALL.len()],
 }
 
 /// One thing that happens to the catalog.
@@ -313,7 +315,7 @@ impl Namespace {
             rules,
             records: Index::new(),
             all: Arc::new(Cell::empty()),
-            facets: std::array::from_fn(|_| Map::default()),
+            facets: Facet::ALL.map(Values::of),
         })
     }
 
@@ -357,15 +359,12 @@ impl Namespace {
     }
 
     fn view(&self, facet: Facet, text: &str, by: Tick, horizon: Tick) -> Option<Answer> {
-        let listings = self.facets[facet as usize].pin();
-        Some(listings.get(text)?.load_at(by, horizon))
+        self.facets[facet as usize].load_at(text, by, horizon)
     }
 
     fn cells(&self, slot: &Slot) -> Vec<Arc<Cell>> {
         let facets = facets_of(slot.record(), &self.rules.indexed_labels);
-        let cells = facets.filter_map(|(facet, text)| {
-            self.facets[facet as usize].pin().get(&*text)?.cell().map(Arc::clone)
-        });
+        let cells = facets.filter_map(|(facet, text)| self.facets[facet as usize].cell(&text));
         std::iter::once(Arc::clone(&self.all)).chain(cells).collect()
     }
 }

@@ -20,15 +20,6 @@ pub(crate) struct View {
     pub(crate) rest: Members,
 }
 
-/// What is kept for one value of a facet.
-#[derive(Clone)]
-pub(crate) enum Listing {
-    /// The only record of this value, as of nearly every name: a view of it is made when asked for.
-    One(Arc<Slot>),
-    /// More than one; or there was, since the value came to be.
-    Many(Arc<Cell>),
-}
-
 /// Where the latest view of several records stands.
 pub(crate) struct Cell {
     view: ArcSwap<View>,
@@ -60,7 +51,7 @@ pub(crate) struct Answer {
 
 impl View {
     /// The view of a record that stands alone.
-    fn of_one(slot: &Arc<Slot>, is_live: bool) -> Self {
+    pub(super) fn of_one(slot: &Arc<Slot>, is_live: bool) -> Self {
         let (one, none) = (Members::One(Arc::clone(slot)), Members::None);
         let (live, rest) = if is_live { (one, none) } else { (none, one) };
         Self { live, rest }
@@ -104,35 +95,14 @@ impl View {
     }
 }
 
-// === impl Listing ===
+// === impl Answer ===
 
-impl Listing {
-    /// The view as of `now`.
-    pub(super) fn load(&self, now: Tick) -> Arc<View> {
-        match self {
-            // By its lease alone: whether it is marked as lapsed may be undecided just now.
-            Self::One(slot) => Arc::new(View::of_one(slot, slot.is_live(now))),
-            Self::Many(cell) => cell.load(),
-        }
-    }
-
-    /// Like [`Cell::load_at`].
-    pub(super) fn load_at(&self, by: Tick, horizon: Tick) -> Answer {
-        match self {
-            Self::One(slot) => {
-                let is_running = slot.record().declared.state == State::Running;
-                let view = Arc::new(View::of_one(slot, is_running));
-                Answer { view, is_sure: !is_running || slot.is_live(by), cell: None }
-            }
-            Self::Many(cell) => cell.load_at(by, horizon),
-        }
-    }
-
-    pub(super) fn cell(&self) -> Option<&Arc<Cell>> {
-        match self {
-            Self::One(_) => None,
-            Self::Many(cell) => Some(cell),
-        }
+impl Answer {
+    /// The view of a record that stands alone, made for one who asks.
+    pub(super) fn of_one(slot: &Arc<Slot>, by: Tick) -> Self {
+        let is_running = slot.record().declared.state == State::Running;
+        let view = Arc::new(View::of_one(slot, is_running));
+        Self { view, is_sure: !is_running || slot.is_live(by), cell: None }
     }
 }
 
