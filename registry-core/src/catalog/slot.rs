@@ -43,6 +43,8 @@ pub struct Pulse {
     removed: AtomicBool,
     /// Set from before a heartbeat revives the record until that is counted.
     reviving: AtomicBool,
+    /// Set once somebody has asked what the latest version looks like.
+    asked: AtomicBool,
     /// Where the deadlines hold it: see [`Deadlines`](super::deadline::Deadlines).
     pub(super) armed: AtomicU64,
 }
@@ -59,6 +61,7 @@ const NO_LEASE: u64 = u64::MAX;
 
 impl Slot {
     pub(crate) fn new(record: Record, pulse: Arc<Pulse>) -> Arc<Self> {
+        pulse.asked.store(false, Ordering::Relaxed);
         Arc::new(Self { record, pulse, memo: Memo::default() })
     }
 
@@ -96,6 +99,20 @@ impl Slot {
     #[must_use]
     pub fn memo(&self) -> &Memo {
         &self.memo
+    }
+
+    /// Room for the same, unless nobody has called this before: most versions are asked for once
+    /// if ever, and a million of what is made of each takes as much memory as the records do.
+    ///
+    /// Who is given none makes it for this answer alone.
+    #[must_use]
+    pub fn memo_if_asked_again(&self) -> Option<&Memo> {
+        let asked = &self.pulse.asked;
+        if asked.load(Ordering::Relaxed) {
+            return Some(&self.memo);
+        }
+        asked.store(true, Ordering::Relaxed);
+        None
     }
 
     /// Whether watchers were told that it is live: the latest announced standing, not the lease.
@@ -140,6 +157,7 @@ impl Pulse {
             dirty: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             reviving: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             armed: AtomicU64::new(0),
         })
     }
@@ -306,6 +324,25 @@ mod tests {
         assert!(!pulse.soil());
         pulse.clean();
         assert!(pulse.soil());
+    }
+
+    #[test]
+    fn each_version_has_room_when_it_is_asked_for_again() {
+        let pulse = pulse();
+        let record = Record {
+            key: pulse.key.clone(),
+            declared: Declared::default(),
+            generation: Generation::new("g").unwrap(),
+            registered_at: Timestamp(0),
+            lapsed_at: None,
+            created: Revision(1),
+            modified: Revision(1),
+        };
+        for _ in 0..2 {
+            let version = Slot::new(record.clone(), Arc::clone(&pulse));
+            let has_room = || version.memo_if_asked_again().is_some();
+            assert_eq!([has_room(), has_room(), has_room()], [false, true, true]);
+        }
     }
 
     #[test]

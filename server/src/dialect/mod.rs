@@ -19,14 +19,14 @@ use std::sync::OnceLock;
 pub(crate) use vers::Rooms;
 
 use hyper::Response;
-use registry_core::Rules;
+use registry_core::{Rules, Slot};
 
 use crate::app::App;
 use crate::auth::{Credential, Door};
 use crate::body::Body;
 use crate::call::Call;
 
-/// What the dialects make of one version of a record, each at most once.
+/// What the dialects make of one version of a record that is asked for again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
     /// The instance in our own shape, up to what moves without a change.
@@ -60,6 +60,16 @@ pub struct Doors {
     dialects: [Door; Dialect::ALL.len()],
     /// Whom the metrics are shown.
     pub(crate) metrics: Door,
+}
+
+// === impl Rendered ===
+
+impl Rendered {
+    /// Where that is kept; `None` if the version is asked for the first time, or an embedder keeps
+    /// something else there. Then it is made for this answer alone.
+    pub(crate) fn of(slot: &Slot) -> Option<&Self> {
+        slot.memo_if_asked_again()?.get_or_init(Self::default)
+    }
 }
 
 // === impl Dialect ===

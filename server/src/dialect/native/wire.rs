@@ -1,4 +1,4 @@
-//! Instances as JSON. What only a change moves is rendered once per change; what time and
+//! Instances as JSON. What only a change moves is kept once it is asked for again; what time and
 //! heartbeats move stands last and is written at each read.
 
 use registry_core::{Lease, Registry, Slot, Standing, Tick, Timestamp};
@@ -92,10 +92,9 @@ impl<'a> Writer<'a> {
 
     /// One instance, whole.
     pub(super) fn push(&self, text: &mut String, slot: &Slot) {
-        match slot.memo().get_or_init(Rendered::default) {
+        match Rendered::of(slot) {
             Some(rendered) => text.push_str(rendered.native.get_or_init(|| self.head(slot))),
-            // An embedder keeps something else there.
-            None => text.push_str(&self.head(slot)),
+            None => self.push_head(text, slot),
         }
         self.push_moving(text, slot);
     }

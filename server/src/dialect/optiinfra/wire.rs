@@ -230,9 +230,8 @@ fn push_agent(text: &mut String, slot: &Slot, now: Tick) {
 }
 
 fn with_rendering<T>(slot: &Slot, look: impl FnOnce(&Rendering) -> T) -> T {
-    match slot.memo().get_or_init(Rendered::default) {
+    match Rendered::of(slot) {
         Some(rendered) => look(rendered.optiinfra.get_or_init(|| render(slot))),
-        // An embedder keeps something else there.
         None => look(&render(slot)),
     }
 }

@@ -157,11 +157,10 @@ fn version(record: &Record) -> &str {
 }
 
 fn tools_of(slot: &Slot) -> Cow<'_, Tools> {
-    match slot.memo().get_or_init(Rendered::default) {
+    match Rendered::of(slot) {
         Some(rendered) => {
             Cow::Borrowed(rendered.runspec.get_or_init(|| Tools::read(slot.record())))
         }
-        // An embedder keeps something else there.
         None => Cow::Owned(Tools::read(slot.record())),
     }
 }

@@ -1,6 +1,6 @@
 //! Entries as the original writes them, to the order of their fields.
 //!
-//! An entry is rendered once per change of its record. Only `lastSeen` moves without one: it stands
+//! An entry is kept once it is asked for again. Only `lastSeen` moves without a change: it stands
 //! last and has a fixed width, so an answer is copied together from what is ready.
 
 use std::fmt::Write;
@@ -153,17 +153,14 @@ fn push_tail(text: &mut String, count: usize) {
 }
 
 fn push_entry(text: &mut String, slot: &Slot, seen: Timestamp) {
-    let ready = slot.memo().get_or_init(Rendered::default);
-    match ready {
-        Some(rendered) => push(text, rendered.vers.get_or_init(|| head(slot).into()), seen),
-        // An embedder keeps something else there.
-        None => push(text, &head(slot), seen),
+    match Rendered::of(slot) {
+        Some(rendered) => {
+            let head = rendered.vers.get_or_init(|| head(slot).into());
+            text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
+            text.push_str(head);
+        }
+        None => push_head(text, slot),
     }
-}
-
-fn push(text: &mut String, head: &str, seen: Timestamp) {
-    text.reserve(head.len() + TIMESTAMP_BYTES + END.len() + 1);
-    text.push_str(head);
     push_rest(text, seen);
 }
 
@@ -175,14 +172,20 @@ fn push_rest(text: &mut String, seen: Timestamp) {
 
 /// Everything up to the value of `lastSeen`.
 fn head(slot: &Slot) -> String {
+    let mut text = String::new();
+    push_head(&mut text, slot);
+    text
+}
+
+fn push_head(text: &mut String, slot: &Slot) {
     let record: &Record = slot.record();
     let declared = &record.declared;
     let texts = [&declared.name, &declared.role, &declared.address, &declared.registered_by];
     let bytes = texts.into_iter().chain(&declared.document).map(|text| text.len()).sum::<usize>();
-    let mut text = String::with_capacity(NAMES_BYTES + record.key.id().len() + bytes);
+    text.reserve(NAMES_BYTES + record.key.id().len() + bytes);
     let mut field = |name: &str, value: &str| {
         text.push_str(name);
-        push_string(&mut text, value);
+        push_string(text, value);
     };
     field(r#"{"id":"#, record.key.id());
     field(r#","name":"#, &declared.name);
@@ -199,9 +202,8 @@ fn head(slot: &Slot) -> String {
         }
     }
     text.push_str(r#","registeredBy":"#);
-    push_string(&mut text, &declared.registered_by);
+    push_string(text, &declared.registered_by);
     text.push_str(r#","registeredAt":""#);
-    push_timestamp(&mut text, record.registered_at);
+    push_timestamp(text, record.registered_at);
     text.push_str(r#"","lastSeen":""#);
-    text
 }
