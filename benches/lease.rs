@@ -29,7 +29,7 @@ fn heartbeat(criterion: &mut Criterion) {
                 running.runtime.block_on(async {
                     let (guard, started) = (Guard::default(), Instant::now());
                     for _ in 0..times {
-                        let beat = registry.heartbeat(NAMESPACE, &ids[random.pick()], &guard);
+                        let beat = registry.renew(NAMESPACE, &ids[random.pick()], &guard);
                         black_box(beat.await.expect("it is registered"));
                     }
                     started.elapsed()

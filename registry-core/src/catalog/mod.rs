@@ -162,21 +162,21 @@ impl Catalog {
         found
     }
 
-    /// Takes note of a heartbeat, if `permit` says so of the record.
-    ///
-    /// With the record, if it has lapsed: then it must be listed again.
-    pub(crate) fn hear<E>(
+    /// Takes note of a heartbeat, if `permit` says so of the record, and gives what `look` makes of
+    /// it. `None` within if it has lapsed: then it must be listed again.
+    pub(crate) fn hear<T, E>(
         &self,
         namespace: &str,
         id: &str,
         beat: Beat,
         permit: impl FnOnce(&Slot) -> Result<(), E>,
-    ) -> Option<Result<(Arc<Slot>, bool), E>> {
+        look: impl FnOnce(&Arc<Slot>, &Arc<Pulse>) -> T,
+    ) -> Option<Result<Option<T>, E>> {
         self.namespaces.load().get(namespace)?.records.look(id, |slot, pulse| {
             permit(slot)?;
-            let listed = pulse.beat(beat, || self.count_revival());
+            let is_listed = pulse.beat(beat, || self.count_revival());
             self.soil(pulse);
-            Ok((Arc::clone(slot), listed))
+            Ok(is_listed.then(|| look(slot, pulse)))
         })
     }
 

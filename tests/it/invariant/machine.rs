@@ -172,12 +172,7 @@ impl<P: Place> Machine<P> {
                 self.judge(who, done.map(|_| ()), |model| model.update(who, state, fence))
             }
             Step::Amend { who, role, state, fence } => self.amend(who, (role, state), fence).await,
-            Step::Heartbeat { who, fence } => {
-                let guard = self.guard(who, fence);
-                let (namespace, id) = name(who);
-                let done = self.registry.heartbeat(namespace, &id, &guard).await;
-                self.judge(who, done.map(|_| ()), |model| model.heartbeat(who, fence))
-            }
+            Step::Heartbeat { who, fence } => self.heartbeat(who, fence).await,
             Step::Deregister { who, fence } => {
                 let guard = self.guard(who, fence);
                 let (namespace, id) = name(who);
@@ -243,6 +238,23 @@ impl<P: Place> Machine<P> {
         }
         let registered = |model: &mut Model| model.register(who, (role, term), &claim, made_up);
         self.judge(who, done.map(|_| ()), registered)
+    }
+
+    /// One way or the other.
+    async fn heartbeat(&mut self, who: Who, fence: Fence) -> Checked {
+        let guard = self.guard(who, fence);
+        let (namespace, id) = name(who);
+        let done = if self.model.now.is_multiple_of(2) {
+            let slot = self.registry.heartbeat(namespace, &id, &guard).await;
+            slot.map(|slot| slot.last_seen())
+        } else {
+            let beat = self.registry.renew(namespace, &id, &guard).await;
+            beat.map(|beat| beat.last_seen)
+        };
+        if let (Ok(seen), Some(slot)) = (&done, self.registry.get(namespace, &id)) {
+            assert_eq!(*seen, slot.last_seen(), "{id} was heard of just now");
+        }
+        self.judge(who, done.map(|_| ()), |model| model.heartbeat(who, fence))
     }
 
     async fn amend(&mut self, who: Who, (role, state): (usize, State), fence: Fence) -> Checked {

@@ -14,12 +14,11 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 ];
 
 /// All that the core stands on. Whoever embeds it takes these along.
-const CORE: [&str; 14] = [
+const CORE: [&str; 13] = [
     "arc-swap",
     "arrayvec",
     "async-trait",
     "foldhash",
-    "hashbrown",
     "imbl",
     "papaya",
     "rustix",

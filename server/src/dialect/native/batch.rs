@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use hyper::{Response, StatusCode};
-use registry_core::{Claim, Done, Error, Guard, Registry, Slot};
+use registry_core::{Claim, Done, Error, Guard, Registry};
 use serde::Deserialize;
 
 use super::convert::{Registration, generation, no_list, read};
@@ -49,8 +48,6 @@ struct Registrations {
     instances: Vec<Registration>,
 }
 
-type Beaten = Result<Arc<Slot>, Error>;
-
 /// Renews every lease that it names, and says of each what became of it, in the same order.
 ///
 /// `namespace` is that of every heartbeat that names none itself.
@@ -80,7 +77,7 @@ pub(super) async fn heartbeats(
             verdicts[place] = "forbidden";
             continue;
         }
-        let mut beaten = Box::pin(registry.heartbeat(namespace, id, guard));
+        let mut beaten = Box::pin(registry.renew(namespace, id, guard));
         // Mostly done at once. One that has lapsed waits until it is listed again: all together.
         match beaten.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(beaten) => verdicts[place] = verdict(&beaten, "renewed"),
@@ -102,7 +99,7 @@ pub(super) async fn heartbeats(
 }
 
 /// The word for what became of a heartbeat.
-fn verdict(beaten: &Beaten, done: &'static str) -> &'static str {
+fn verdict<T>(beaten: &Result<T, Error>, done: &'static str) -> &'static str {
     match beaten {
         Ok(_) => done,
         Err(Error::NotFound) => "not-registered",

@@ -119,9 +119,9 @@ async fn update(app: &App, id: &str, call: Call<'_>) -> Answer {
 }
 
 async fn heartbeat(app: &App, id: &str) -> Answer {
-    let slot = app.registry.heartbeat(NAMESPACE, id, &Guard::default()).await;
-    let slot = slot.map_err(|error| VM.refusal(&error))?;
-    Ok(body::json(StatusCode::OK, wire::heard(id, slot.last_seen())))
+    let beat = app.registry.renew(NAMESPACE, id, &Guard::default()).await;
+    let beat = beat.map_err(|error| VM.refusal(&error))?;
+    Ok(body::json(StatusCode::OK, wire::heard(id, beat.last_seen)))
 }
 
 async fn deregister(app: &App, id: &str, by: Option<Arc<str>>) -> Answer {
