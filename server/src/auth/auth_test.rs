@@ -170,6 +170,22 @@ fn an_api_key_is_a_token_in_another_header() {
 }
 
 #[test]
+fn a_token_of_any_letters_is_known_however_it_was_sent() {
+    let auth = auth(&["schlüssel-schlüssel"]);
+    for (given, expected) in [
+        ("schlüssel-schlüssel".as_bytes(), Ok(())),
+        (b"schl\xfcssel-schl\xfcssel", Ok(())),
+        (b"schl\xfcssel-schl\xfcsse", Err(INVALID)),
+        (b"schlussel-schlussel", Err(INVALID)),
+    ] {
+        let value = hyper::header::HeaderValue::from_bytes(given).unwrap();
+        let headers = [("x-api-key".parse().unwrap(), value)].into_iter().collect();
+        let caller = auth.caller(Door::Token, Credential::ApiKey, &headers);
+        assert_eq!(caller.demand(Scope::Write, "tools"), expected, "{given:?}");
+    }
+}
+
+#[test]
 fn a_token_that_stands_there_twice_must_mean_the_same() {
     for (lines, fine) in [
         ("a-token-of-good-length read\na-token-of-good-length read\n", true),

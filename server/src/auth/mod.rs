@@ -129,7 +129,7 @@ impl Auth {
         if tokens.known.is_empty() {
             return Caller { holder: None, everybody: Some(Scope::Admin), denied: None };
         }
-        let found = credential.given(headers).and_then(|token| tokens.find(token));
+        let found = credential.given(headers).and_then(|token| tokens.find_as_sent(token));
         let (holder, denied) = match found {
             Ok(holder) => (Some(holder), None),
             Err(denied) => (None, Some(denied)),
@@ -207,6 +207,17 @@ impl Tokens {
             let differs = before.or(known).is_some_and(|before| before != holder.grants);
             differs.then(|| holder.name.clone())
         })
+    }
+
+    /// A header has bytes, and no say in what letters they are: curl sends UTF-8 as it was typed,
+    /// clients in Python and JavaScript send Latin-1.
+    fn find_as_sent(&self, given: &[u8]) -> Result<Arc<Holder>, Denied> {
+        let found = self.find(given);
+        if found.is_ok() || given.is_ascii() {
+            return found;
+        }
+        let latin_1: String = given.iter().map(|byte| char::from(*byte)).collect();
+        self.find(latin_1.as_bytes())
     }
 
     fn find(&self, given: &[u8]) -> Result<Arc<Holder>, Denied> {

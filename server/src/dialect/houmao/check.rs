@@ -139,7 +139,7 @@ impl Mailbox {
 // === What fields may hold ===
 
 /// A letter or digit, then letters, digits, `_` and `-`.
-fn identifier(field: &str, value: &str, bytes_max: usize) -> Checked {
+pub(super) fn identifier(field: &str, value: &str, bytes_max: usize) -> Checked {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if !value.starts_with(|c: char| c.is_ascii_alphanumeric()) || !value.chars().all(plain) {
         let allowed = "must be letters, digits, `_` and `-`, a letter or digit first";

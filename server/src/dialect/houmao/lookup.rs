@@ -31,7 +31,7 @@ pub(super) fn active(registry: &Registry) -> Vec<Session> {
 
 /// The active records of exactly this name.
 pub(super) fn named(registry: &Registry, name: &str) -> Vec<Session> {
-    found(registry, &live().named(name.trim_matches(is_blank)))
+    found(registry, &live().named(name))
 }
 
 /// The active records that are attached to this terminal session.

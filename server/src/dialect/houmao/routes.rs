@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use hyper::{Method, Response, StatusCode};
+use registry_core::limits::TEXT_BYTES_MAX;
 use registry_core::{Error, Generation, Guard};
 
+use super::check::{Wrong, identifier, is_blank};
 use super::cleanup::Cleanup;
 use super::convert::{Publication, Refusal, refusal, typed};
 use super::lookup::{self, Session};
@@ -73,7 +75,7 @@ fn records(app: &App, call: &Call<'_>) -> Answer {
     match &parameters[..] {
         [] => Ok(wire::list(&lookup::all(registry))),
         [(name, value)] => match &**name {
-            "name" => Ok(wire::resolution(&lookup::named(registry, value))),
+            "name" => Ok(wire::resolution(&lookup::named(registry, name_of(value)?))),
             "known" => Ok(wire::resolution(&lookup::known(registry, value))),
             "terminal" => Ok(wire::resolution(&lookup::attached(registry, value))),
             "state" => in_state(app, value),
@@ -81,6 +83,12 @@ fn records(app: &App, call: &Call<'_>) -> Answer {
         },
         _ => Err(Refusal::bad(format!("ask for one of {} at a time", LOOKUPS.join(", ")))),
     }
+}
+
+/// A name that an agent may have, without the white space around it.
+fn name_of(text: &str) -> Result<&str, Wrong> {
+    let name = text.trim_matches(is_blank);
+    identifier("name", name, TEXT_BYTES_MAX).map(|()| name)
 }
 
 /// Active ones only while their lease lasts; `all` are all.

@@ -141,6 +141,9 @@ impl NamedRegistration {
                 return Err(format!("{field} is required"));
             }
         }
+        if id.contains('/') || matches!(id.as_str(), "." | ".." | "discover") {
+            return Err(format!("agent_id must not be `{id}`: no path can name it"));
+        }
         if common.name.is_empty() {
             common.name.clone_from(&id);
         }
@@ -180,13 +183,17 @@ impl Fields for NamedRegistration {
 /// Host and port of a URL.
 fn place_of(url: &str) -> Option<(String, i64)> {
     let uri: Uri = url.parse().ok()?;
-    let port = match (uri.port_u16(), uri.scheme_str()?) {
+    let authority = uri.authority()?;
+    let host = authority.host();
+    // What stands there and is no port is not as if nothing stood there.
+    let says_no_port = authority.as_str().trim_end_matches(':').ends_with(host);
+    let port = match (authority.port_u16(), uri.scheme_str()?) {
         (Some(port), _) => port,
-        (None, "http") => 80,
-        (None, "https") => 443,
+        (None, "http") if says_no_port => 80,
+        (None, "https") if says_no_port => 443,
         (None, _) => return None,
     };
-    Some((uri.host()?.to_owned(), port.into()))
+    (!host.is_empty()).then(|| (host.to_owned(), port.into()))
 }
 
 fn text_value(text: &str) -> Box<RawValue> {
