@@ -76,12 +76,22 @@ pub(crate) enum Raw<'a> {
     Object(Vec<(Cow<'a, str>, Raw<'a>)>),
 }
 
+/// What is made of a text, from the inside out.
+trait Made<'a>: Sized {
+    const NULL: Self;
+    fn bool(value: bool) -> Self;
+    fn number(text: &'a str) -> Self;
+    fn string(text: Cow<'a, str>) -> Self;
+    fn array(elements: Vec<Self>) -> Self;
+    fn object(members: Vec<(Cow<'a, str>, Self)>) -> Self;
+}
+
 /// Reads one value, which must be the whole text.
 pub(crate) fn parse(text: &str) -> Result<Json<'_>, JsonError> {
     let mut reader = Reader { text, at: 0, depth_max: JSON_DEPTH_MAX };
     let value = reader.value(0)?;
     reader.skip_blanks();
-    if reader.at < text.len() { Err(reader.syntax(Place::End)) } else { Ok(value.into()) }
+    if reader.at < text.len() { Err(reader.syntax(Place::End)) } else { Ok(value) }
 }
 
 /// Reads the first value of a text and does not look at what follows it.
@@ -98,14 +108,7 @@ struct Reader<'a> {
     depth_max: usize,
 }
 
-/// Members as they arrive. Finding a repeated key among many takes an index; among few, a look.
-#[derive(Default)]
-struct Members<'a> {
-    list: Vec<Member<'a>>,
-    index: HashMap<Cow<'a, str>, usize>,
-    has_integer_key: bool,
-}
-
+/// Among so many members an index finds a repeated key sooner than a look at each.
 const INDEXED_FROM: usize = 32;
 /// Few objects have more.
 const MEMBERS_USUAL: usize = 8;
@@ -113,7 +116,7 @@ const MEMBERS_USUAL: usize = 8;
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
+    fn value<V: Made<'a>>(&mut self, depth: usize) -> Result<V, JsonError> {
         if depth > self.depth_max {
             return Err(JsonError::TooDeep { depth_max: self.depth_max });
         }
@@ -121,20 +124,20 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
-            Some(b'"') => Ok(Raw::String(self.string()?)),
+            Some(b'"') => self.string().map(V::string),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Raw::Bool(true)),
-            Some(b'f') => self.word("false", Raw::Bool(false)),
-            Some(b'n') => self.word("null", Raw::Null),
+            Some(b't') => self.word("true", V::bool(true)),
+            Some(b'f') => self.word("false", V::bool(false)),
+            Some(b'n') => self.word("null", V::NULL),
             _ => Err(self.syntax(Place::Value)),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
+    fn object<V: Made<'a>>(&mut self, depth: usize) -> Result<V, JsonError> {
         self.at += 1;
         self.skip_blanks();
         if self.take(b'}') {
-            return Ok(Raw::Object(Vec::new()));
+            return Ok(V::object(Vec::new()));
         }
         let mut members = Vec::with_capacity(MEMBERS_USUAL);
         loop {
@@ -148,24 +151,24 @@ impl<'a> Reader<'a> {
             members.push((key, self.value(depth + 1)?));
             self.skip_blanks();
             if self.take(b'}') {
-                return Ok(Raw::Object(members));
+                return Ok(V::object(members));
             }
             self.expect(b',', Place::AfterMember)?;
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Raw<'a>, JsonError> {
+    fn array<V: Made<'a>>(&mut self, depth: usize) -> Result<V, JsonError> {
         let mut elements = Vec::new();
         self.at += 1;
         self.skip_blanks();
         if self.take(b']') {
-            return Ok(Raw::Array(elements));
+            return Ok(V::array(elements));
         }
         loop {
             elements.push(self.value(depth + 1)?);
             self.skip_blanks();
             if self.take(b']') {
-                return Ok(Raw::Array(elements));
+                return Ok(V::array(elements));
             }
             self.expect(b',', Place::AfterElement)?;
         }
@@ -242,7 +245,7 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
-    fn number(&mut self) -> Result<Raw<'a>, JsonError> {
+    fn number<V: Made<'a>>(&mut self) -> Result<V, JsonError> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -255,7 +258,7 @@ impl<'a> Reader<'a> {
             let _sign = self.take(b'+') || self.take(b'-');
             self.digits(Place::Exponent)?;
         }
-        Ok(Raw::Number(&self.text[start..self.at]))
+        Ok(V::number(&self.text[start..self.at]))
     }
 
     /// Passes one digit or more.
@@ -265,7 +268,7 @@ impl<'a> Reader<'a> {
         if count == 0 { Err(self.syntax(place)) } else { Ok(()) }
     }
 
-    fn word(&mut self, word: &'static str, value: Raw<'a>) -> Result<Raw<'a>, JsonError> {
+    fn word<V>(&mut self, word: &'static str, value: V) -> Result<V, JsonError> {
         for letter in word.bytes() {
             self.expect(letter, Place::Word { word, expected: char::from(letter) })?;
         }
@@ -297,67 +300,86 @@ impl<'a> Reader<'a> {
     }
 }
 
-// === From Raw for Json ===
+// === impl Made ===
 
-impl<'a> From<Raw<'a>> for Json<'a> {
-    fn from(raw: Raw<'a>) -> Self {
-        match raw {
-            Raw::Null => Json::Null,
-            Raw::Bool(value) => Json::Bool(value),
-            // It rounds correctly and gives infinity beyond the range, as Node does.
-            Raw::Number(text) => {
-                Json::Number(text.parse().expect("Rust reads whatever is a number in JSON"))
-            }
-            Raw::String(text) => Json::String(text),
-            Raw::Array(elements) => Json::Array(elements.into_iter().map(Json::from).collect()),
-            Raw::Object(list) => {
-                let mut members = Members::with_room(list.len());
-                for (key, value) in list {
-                    members.set(key, value.into());
-                }
-                Json::Object(members.finish())
-            }
-        }
+impl<'a> Made<'a> for Raw<'a> {
+    const NULL: Self = Raw::Null;
+
+    fn bool(value: bool) -> Self {
+        Raw::Bool(value)
+    }
+
+    fn number(text: &'a str) -> Self {
+        Raw::Number(text)
+    }
+
+    fn string(text: Cow<'a, str>) -> Self {
+        Raw::String(text)
+    }
+
+    fn array(elements: Vec<Self>) -> Self {
+        Raw::Array(elements)
+    }
+
+    fn object(members: Vec<(Cow<'a, str>, Self)>) -> Self {
+        Raw::Object(members)
     }
 }
 
-// === impl Members ===
+impl<'a> Made<'a> for Json<'a> {
+    const NULL: Self = Json::Null;
 
-impl<'a> Members<'a> {
-    fn with_room(members: usize) -> Self {
-        Self { list: Vec::with_capacity(members), ..Self::default() }
+    fn bool(value: bool) -> Self {
+        Json::Bool(value)
     }
 
-    /// A repeated key takes the last value and keeps its first place.
-    fn set(&mut self, key: Cow<'a, str>, value: Json<'a>) {
-        if let Some(place) = self.place_of(&key) {
-            self.list[place].1 = value;
-            return;
-        }
-        self.has_integer_key |= integer_key(&key).is_some();
-        if !self.index.is_empty() {
-            self.index.insert(key.clone(), self.list.len());
-        }
-        self.list.push((key, value));
-        if self.list.len() == INDEXED_FROM {
-            let keys = self.list.iter().enumerate();
-            self.index = keys.map(|(place, (key, _))| (key.clone(), place)).collect();
-        }
+    fn number(text: &'a str) -> Self {
+        // It rounds correctly and gives infinity beyond the range, as Node does.
+        Json::Number(text.parse().expect("Rust reads whatever is a number in JSON"))
     }
 
-    fn place_of(&self, key: &str) -> Option<usize> {
-        if self.index.is_empty() {
-            return self.list.iter().position(|(known, _)| known == key);
-        }
-        self.index.get(key).copied()
+    fn string(text: Cow<'a, str>) -> Self {
+        Json::String(text)
     }
 
-    fn finish(mut self) -> Object<'a> {
-        if self.has_integer_key {
-            order(&mut self.list);
-        }
-        Object { members: self.list }
+    fn array(elements: Vec<Self>) -> Self {
+        Json::Array(elements)
     }
+
+    fn object(mut members: Vec<Member<'a>>) -> Self {
+        let is_repeated = |place: usize| {
+            let (key, _) = &members[place];
+            members[..place].iter().any(|(known, _)| known == key)
+        };
+        if members.len() >= INDEXED_FROM || (1..members.len()).any(is_repeated) {
+            members = told_apart(members);
+        }
+        if members.iter().any(|(key, _)| integer_key(key).is_some()) {
+            order(&mut members);
+        }
+        Json::Object(Object { members })
+    }
+}
+
+// === Objects ===
+
+/// Each key once: a repeated one takes the last value and keeps its first place.
+fn told_apart(members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    let mut apart = Vec::with_capacity(members.len());
+    let mut index = HashMap::with_capacity(members.len());
+    for (key, value) in members {
+        match index.get(&key) {
+            Some(place) => {
+                let (_, known): &mut Member<'_> = &mut apart[*place];
+                *known = value;
+            }
+            None => {
+                index.insert(key.clone(), apart.len());
+                apart.push((key, value));
+            }
+        }
+    }
+    apart
 }
 
 /// Puts members in JavaScript's order.

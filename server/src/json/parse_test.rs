@@ -145,9 +145,7 @@ fn any_json() -> impl Strategy<Value = Json<'static>> {
         prop_oneof![
             prop::collection::vec(inner, 0..6).prop_map(Json::Array),
             object.prop_map(|list| {
-                let mut members = Members::default();
-                list.into_iter().for_each(|(key, value)| members.set(key.into(), value));
-                Json::Object(members.finish())
+                Made::object(list.into_iter().map(|(key, value)| (key.into(), value)).collect())
             }),
         ]
     })
