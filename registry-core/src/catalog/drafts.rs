@@ -22,9 +22,12 @@ struct Desk {
     namespace: Arc<Namespace>,
     all: Draft,
     drafts: Vec<Draft>,
-    /// Where the draft of each value stands.
-    places: [HashMap<Box<str>, usize, foldhash::fast::RandomState>; Facet::ALL.len()],
+    places: [Places; Facet::ALL.len()],
 }
+
+/// Where the draft of each value of a facet stands.
+#[derive(Default)]
+struct Places(HashMap<Box<str>, usize, foldhash::fast::RandomState>);
 
 struct Draft {
     /// Where it will stand; none if a single record stands there, or nothing.
@@ -85,7 +88,7 @@ impl Drafts {
             relisted |= desk.all.relisted;
             desk.namespace.all.publish(desk.all.view, desk.all.closing);
             for (places, values) in desk.places.into_iter().zip(&desk.namespace.facets) {
-                for (text, place) in places {
+                for (text, place) in places.0 {
                     relisted |= desk.drafts[place].relisted;
                     std::mem::take(&mut desk.drafts[place]).publish(values, text);
                 }
@@ -97,7 +100,7 @@ impl Drafts {
     fn desk(&mut self, namespace: &Arc<Namespace>) -> &mut Desk {
         self.namespaces.entry(Arc::clone(&namespace.name)).or_insert_with(|| Desk {
             namespace: Arc::clone(namespace),
-            all: Draft::of(&namespace.all),
+            all: Draft::in_cell(&namespace.all),
             drafts: Vec::new(),
             places: Default::default(),
         })
@@ -108,39 +111,47 @@ impl Drafts {
 
 impl Desk {
     fn put(&mut self, facet: Facet, text: &str, slot: &Arc<Slot>, horizon: Tick) {
-        match self.draft(facet, text, horizon) {
-            Some(draft) => draft.put(slot, horizon),
-            // Nobody else carries it, as with nearly every name: so it needs no draft.
-            None => self.namespace.facets[facet as usize].put_single(text, slot),
+        let values = &self.namespace.facets[facet as usize];
+        let draft = self.places[facet as usize].draft(text, &mut self.drafts, || {
+            // Mostly nobody else carries it, as with nearly every name: so it needs no draft.
+            let listing = values.get_or_put(text, slot)?;
+            Some(Draft::of(listing, horizon))
+        });
+        if let Some(draft) = draft {
+            draft.put(slot, horizon);
         }
     }
 
     fn remove(&mut self, facet: Facet, text: &str, at: Revision, horizon: Tick) {
-        if let Some(draft) = self.draft(facet, text, horizon) {
+        let values = &self.namespace.facets[facet as usize];
+        let draft = self.places[facet as usize].draft(text, &mut self.drafts, || {
+            values.get(text).map(|listing| Draft::of(listing, horizon))
+        });
+        if let Some(draft) = draft {
             draft.view.remove(at);
         }
     }
+}
 
-    /// The draft of a value that somebody carries.
-    fn draft(&mut self, facet: Facet, text: &str, horizon: Tick) -> Option<&mut Draft> {
-        let places = &mut self.places[facet as usize];
-        let place = match places.get(text) {
+// === impl Places ===
+
+impl Places {
+    /// The draft of a value; `begin` begins one, if somebody carries it.
+    fn draft<'a>(
+        &mut self,
+        text: &str,
+        drafts: &'a mut Vec<Draft>,
+        begin: impl FnOnce() -> Option<Draft>,
+    ) -> Option<&'a mut Draft> {
+        let place = match self.0.get(text) {
             Some(place) => *place,
             None => {
-                let draft = match self.namespace.facets[facet as usize].get(text)? {
-                    Listing::Many(cell) => Draft::of(&cell),
-                    Listing::One(slot) => {
-                        let mut draft = Draft::default();
-                        draft.put(&slot, horizon);
-                        draft
-                    }
-                };
-                places.insert(text.into(), self.drafts.len());
-                self.drafts.push(draft);
-                self.drafts.len() - 1
+                drafts.push(begin()?);
+                self.0.insert(text.into(), drafts.len() - 1);
+                drafts.len() - 1
             }
         };
-        Some(&mut self.drafts[place])
+        Some(&mut drafts[place])
     }
 }
 
@@ -153,7 +164,18 @@ impl Default for Draft {
 }
 
 impl Draft {
-    fn of(cell: &Arc<Cell>) -> Self {
+    fn of(listing: Listing, horizon: Tick) -> Self {
+        match listing {
+            Listing::Many(cell) => Self::in_cell(&cell),
+            Listing::One(slot) => {
+                let mut draft = Self::default();
+                draft.put(&slot, horizon);
+                draft
+            }
+        }
+    }
+
+    fn in_cell(cell: &Arc<Cell>) -> Self {
         let view = View::clone(&cell.load());
         Self { cell: Some(Arc::clone(cell)), view, ..Self::default() }
     }

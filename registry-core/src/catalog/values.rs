@@ -86,7 +86,13 @@ impl Values {
         self.singles.put(value, Arc::clone(slot), |slot| self.is_of(slot, value));
     }
 
-    /// Says that only this record carries the value, unless one does already: which one?
+    /// What is kept for the value. If nobody carries it, this record does from now on, alone.
+    pub(super) fn get_or_put(&self, value: &str, slot: &Arc<Slot>) -> Option<Listing> {
+        let cell = self.cell(value).map(Listing::Many);
+        cell.or_else(|| self.single_or_put(value, slot).map(Listing::One))
+    }
+
+    /// The only record that carries the value. If nobody does, this one does from now on.
     pub(super) fn single_or_put(&self, value: &str, slot: &Arc<Slot>) -> Option<Arc<Slot>> {
         let is_of = |slot: &Arc<Slot>| self.is_of(slot, value);
         self.singles.look_or_put(value, || Arc::clone(slot), is_of, Arc::clone)

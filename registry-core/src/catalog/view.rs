@@ -67,7 +67,7 @@ impl View {
 
     /// The only slot, if there is but one.
     pub(super) fn only(&self) -> Option<&Arc<Slot>> {
-        self.slots().next().filter(|_| self.len() == 1)
+        if self.len() == 1 { self.slots().next() } else { None }
     }
 
     /// Every slot, live ones first.
