@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::json;
 use crate::limits::{BODY_DISCARD_BYTES_MAX, Limits};
 use crate::parts::Parts;
-use crate::timeout::within;
+use crate::timeout::Alarms;
 
 /// The body of an answer: bytes at hand, which are not boxed, or a stream.
 pub type Body = Either<Full<Parts>, UnsyncBoxBody<Parts, io::Error>>;
@@ -60,7 +60,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let whole = pin!(read_within(body, limits.body_bytes_max));
-    within(limits.body_read, whole).await.unwrap_or(Err(Refusal::Timeout))
+    Alarms::default().within(limits.body_read, whole).await.unwrap_or(Err(Refusal::Timeout))
 }
 
 async fn read_within<B>(body: B, bytes_max: usize) -> Result<Bytes, Refusal>

@@ -7,11 +7,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 use tokio::time::Sleep as Alarm;
+
+use crate::timeout::reach;
 
 /// A connection's timer; its one alarm, once there is need of one.
 #[derive(Debug, Clone, Default)]
@@ -48,16 +50,7 @@ impl Future for Wait {
         // A panic leaves the alarm as it was, and whoever polls it next finds out what it says.
         let mut alarm = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
         let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if alarm.deadline() > deadline {
-            alarm.as_mut().reset(deadline);
-        }
-        loop {
-            ready!(alarm.as_mut().poll(context));
-            if alarm.deadline() >= deadline {
-                return Poll::Ready(());
-            }
-            alarm.as_mut().reset(deadline);
-        }
+        reach(alarm.as_mut(), deadline, context)
     }
 }
 

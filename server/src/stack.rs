@@ -19,7 +19,7 @@ use crate::listen::Answering;
 use crate::request_id::Names;
 use crate::rescue::rescued;
 use crate::route;
-use crate::timeout::within;
+use crate::timeout::Alarms;
 
 /// What the requests of one connection share. Their counting of who holds it stays with the
 /// connection; that of what all connections share would go from core to core.
@@ -27,11 +27,13 @@ struct Visit {
     app: Arc<App>,
     peer: Peer,
     names: Names,
+    alarms: Alarms,
 }
 
 /// The service of one connection: each request of `peer` goes down the page.
 pub fn stack(app: Arc<App>, peer: SocketAddr) -> impl Answering {
-    let visit = Arc::new(Visit { names: app.namer.names(), app, peer: Peer::at(peer) });
+    let (names, peer) = (app.namer.names(), Peer::at(peer));
+    let visit = Arc::new(Visit { app, peer, names, alarms: Alarms::default() });
     service_fn(move |request| answer(Arc::clone(&visit), request))
 }
 
@@ -43,7 +45,7 @@ async fn answer(
     visit: Arc<Visit>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let Visit { app, peer, names } = &*visit;
+    let Visit { app, peer, names, alarms } = &*visit;
     let (head, mut body) = request.into_parts();
     // Names the request. First, so that all that is logged or answered has the name.
     let name = names.of(&head.headers);
@@ -53,7 +55,7 @@ async fn answer(
         // Finds the route. Who may call is decided at the door of its dialect, hence not here.
         let answer = pin!(route::answer(app, peer, &head, &mut body));
         // Gives up on an answer that takes too long to begin.
-        let answer = within(app.limits.request, answer);
+        let answer = alarms.within(app.limits.request, answer);
         // Turns what went wrong into an answer, panics included: from here on nothing fails.
         rescued(answer, &name).await
     };
