@@ -1,6 +1,7 @@
 //! A hash table that one writer changes while many read: in shards, each behind a short lock.
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
@@ -11,6 +12,8 @@ use foldhash::fast::RandomState;
 /// Readers share a shard's lock for one look. Nothing that waits may run under it.
 pub(super) struct Table<T, const SHARDS: usize> {
     hasher: RandomState,
+    /// Set with the first row and never again taken away: many tables have none, ever.
+    is_used: AtomicBool,
     shards: [Shard<T>; SHARDS],
 }
 
@@ -43,7 +46,7 @@ const PLACES_MIN: usize = 4;
 impl<T, const SHARDS: usize> Table<T, SHARDS> {
     pub(super) fn new() -> Self {
         let shards = std::array::from_fn(|_| Shard(RwLock::new(Rows::new())));
-        Self { hasher: RandomState::default(), shards }
+        Self { hasher: RandomState::default(), is_used: AtomicBool::new(false), shards }
     }
 
     /// What `look` makes of whoever has this text. Nothing is changed meanwhile, so it must be
@@ -54,6 +57,9 @@ impl<T, const SHARDS: usize> Table<T, SHARDS> {
         is: impl Fn(&T) -> bool,
         look: impl FnOnce(&T) -> R,
     ) -> Option<R> {
+        if !self.is_used.load(Ordering::Acquire) {
+            return None;
+        }
         let hash = self.hasher.hash_one(text);
         self.shard(hash).read().get(hash, is).map(look)
     }
@@ -65,6 +71,7 @@ impl<T, const SHARDS: usize> Table<T, SHARDS> {
         match rows.get_mut(hash, is) {
             Some(before) => Some(std::mem::replace(before, value)),
             None => {
+                self.is_used.store(true, Ordering::Release);
                 rows.insert(Row { hash, value });
                 None
             }
@@ -83,6 +90,7 @@ impl<T, const SHARDS: usize> Table<T, SHARDS> {
         let mut rows = self.shard(hash).write();
         let looked = rows.get(hash, is).map(look);
         if looked.is_none() {
+            self.is_used.store(true, Ordering::Release);
             rows.insert(Row { hash, value: value() });
         }
         looked

@@ -1,6 +1,7 @@
 //! From a value, such as a role, to the records that carry it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
 
@@ -18,6 +19,8 @@ pub(super) struct Values {
     /// Those that one record carries, as nearly every name: each view is made when asked for, and
     /// the value is not repeated.
     singles: Table<Arc<Slot>, SHARDS>,
+    /// How many of the singles have got their cell.
+    moved: AtomicU64,
 }
 
 /// What is kept for one value.
@@ -35,11 +38,17 @@ const SHARDS: usize = 64;
 
 impl Values {
     pub(super) fn of(facet: Facet) -> Self {
-        Self { facet, cells: papaya::HashMap::default(), singles: Table::new() }
+        Self {
+            facet,
+            cells: papaya::HashMap::default(),
+            singles: Table::new(),
+            moved: AtomicU64::new(0),
+        }
     }
 
     /// The view of a value, as by [`Cell::load_at`]; `None` if nobody carries it.
     pub(super) fn load_at(&self, value: &str, by: Tick, horizon: Tick) -> Option<Answer> {
+        let moved = self.moved.load(Ordering::Acquire);
         let cells = self.cells.pin();
         if let Some(cell) = cells.get(value) {
             return Some(cell.load_at(by, horizon));
@@ -48,6 +57,9 @@ impl Values {
             return Some(Answer::of_one(&slot, by));
         }
         // Between the two looks it may have got its cell: that comes first, then the single goes.
+        if self.moved.load(Ordering::Acquire) == moved {
+            return None;
+        }
         cells.get(value).map(|cell| cell.load_at(by, horizon))
     }
 
@@ -103,6 +115,7 @@ impl Values {
         let cells = self.cells.pin();
         // In this order, or a reader in between would find neither.
         cells.insert(value.clone(), cell);
+        self.moved.fetch_add(1, Ordering::Release);
         self.singles.remove(&value, |slot| self.is_of(slot, &value));
     }
 
@@ -119,7 +132,7 @@ impl Values {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::catalog::Pulse;
