@@ -7,8 +7,8 @@ use super::table::Table;
 
 /// The latest version of each record of a namespace, by its id.
 ///
-/// A heartbeat touches three places of memory that are not at hand, and no more: a byte and a row
-/// here, and the pulse, which has the id.
+/// A heartbeat touches two places of memory that are not at hand, and no more: a row here, and the
+/// pulse, which has the id.
 pub(super) struct Index(Table<Entry, SHARDS>);
 
 struct Entry {

@@ -13,8 +13,8 @@ use crate::record::{Record, State};
 
 /// One version of a record, shared by everyone who reads it.
 ///
-/// In this order in memory: a heartbeat touches the count of its holders and the pulse, and nothing
-/// of a record's several lines.
+/// In this order in memory: who looks at its lease touches the count of its holders and the pulse,
+/// and nothing of a record's several lines.
 #[repr(C)]
 pub struct Slot {
     pulse: Arc<Pulse>,
