@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use tower::service_fn;
 
 use crate::access_log::AccessLine;
@@ -60,9 +60,10 @@ async fn answer(
         rescued(answer, &name).await
     };
     // Lets the client finish what it is sending, though nobody wants it: else its connection would
-    // be cut, and it might never see the answer.
-    let finished =
-        body.is_end_stream() || body::finish(&mut body, &head.headers, &app.limits).await;
+    // be cut, and it might never see the answer. Who has kept us waiting for it is told at once.
+    let is_stuck = answer.status() == StatusCode::REQUEST_TIMEOUT;
+    let finished = body.is_end_stream()
+        || !is_stuck && body::finish(&mut body, &head.headers, &app.limits).await;
     if let Some(line) = line {
         line.end(&name, peer.address, &head, &answer);
     }

@@ -105,11 +105,14 @@ fn a_client_that_never_finishes_its_headers_is_let_go_in_time() {
 
 #[test]
 fn a_body_that_never_arrives_is_given_up_with_a_408() {
-    let server = in_memory(&["--request-seconds", "3"]);
+    let server = in_memory(&["--request-seconds", "6"]);
+    let start = Instant::now();
     let mut connection = server.connect();
     let head = format!("POST {VMS} HTTP/1.1\r\nhost: a\r\ncontent-length: 50\r\n\r\n{{\"id\":");
     connection.send(head.as_bytes()).unwrap();
     assert_eq!(connection.receive("POST").unwrap().status, 408);
+    assert!(start.elapsed() < Duration::from_secs(6), "an answer begins within that");
+    assert!(connection.rest().unwrap().is_empty(), "and the connection ends with it");
     assert!(server.request("GET", VMS, "").ids().is_empty());
 }
 
