@@ -115,8 +115,7 @@ pub(crate) fn serve(flags: &FloorFlags) -> Outcome<()> {
     let keeper = flags.keeps.as_deref().map(|dir| Keeper::open(dir, flags.records)).transpose()?;
     let floor = Arc::new(Floor { status, headers, body, reads: flags.reads, keeper });
     let tls = flags.tls.as_deref().map(encryption).transpose()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    rolecall::runtime()?.block_on(async {
         let gate = rolecall::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         println!("listening on {}", gate.listener.local_addr()?);
         let (http1, http2) = (http1(), http2());

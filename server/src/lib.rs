@@ -28,6 +28,7 @@ pub mod listen;
 mod log_budget;
 pub mod metrics;
 pub mod tls;
+mod workers;
 
 mod access_log;
 mod admin;
@@ -61,3 +62,4 @@ pub use bind::{Gate, bind};
 pub use listen::{Drained, listen as serve};
 pub use reload::reload;
 pub use stack::stack;
+pub use workers::runtime;

@@ -17,7 +17,7 @@ use rolecall::metrics::{Metrics, Timed, Timing};
 use rolecall::signal::{ReloadSignals, StopSignals};
 use rolecall::tls::Tls;
 use rolecall::{
-    App, bench, dialect, environment, hold, logging, print, reload, serve, snapshot, stack,
+    App, bench, dialect, environment, hold, logging, print, reload, runtime, serve, snapshot, stack,
 };
 
 // A registry allocates small things, many of them, on all cores: in profiles of registering the C
@@ -74,8 +74,7 @@ fn run(flags: &ServeFlags) -> Result<(), Failure> {
     for warning in config.warnings.iter().chain(&auth.warnings()).chain(&of_tls) {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Code::Internal, error))?;
+    let runtime = runtime().map_err(|error| Failure::new(Code::Internal, error))?;
     runtime.block_on(start(&config, auth, tls, handed))
 }
 
