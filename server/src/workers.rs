@@ -24,8 +24,12 @@ struct Awake(AtomicIsize);
 /// # Errors
 /// The system gives no threads, or no way to wait for sockets.
 pub fn runtime() -> io::Result<Runtime> {
-    let awake = Arc::new(Awake::default());
-    let (parking, unparked) = (Arc::clone(&awake), Arc::clone(&awake));
+    of_workers(&Arc::default())
+}
+
+/// That runtime, whose workers count themselves here.
+fn of_workers(awake: &Arc<Awake>) -> io::Result<Runtime> {
+    let (parking, unparked) = (Arc::clone(awake), Arc::clone(awake));
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .on_thread_park(move || {
@@ -55,6 +59,18 @@ impl Awake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_sleeps_is_counted_again_when_woken() {
+        let awake = Arc::new(Awake::default());
+        let runtime = of_workers(&awake).unwrap();
+        let workers = runtime.metrics().num_workers();
+        for _ in 0..100 {
+            runtime.block_on(runtime.spawn(tokio::task::yield_now())).unwrap();
+        }
+        drop(runtime); // wakes all, and waits for their end
+        assert_eq!(awake.0.load(Ordering::Relaxed), workers as isize);
+    }
 
     #[test]
     fn all_but_the_last_one_awake_leave_somebody_behind() {
