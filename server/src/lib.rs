@@ -40,6 +40,9 @@ mod call;
 mod collection;
 pub mod dialect;
 mod document;
+mod echo;
+#[cfg(test)]
+mod house_test;
 mod journal;
 mod json;
 pub mod parts;

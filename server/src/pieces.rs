@@ -51,17 +51,34 @@ pub(crate) fn list(
     push: impl FnMut(&mut String, &Arc<Slot>) + Send + Unpin + 'static,
     tail: impl Fn(&mut String, usize) + Send + Unpin + 'static,
 ) -> Response<Body> {
+    match begin(kind, head, slots, push, tail) {
+        Ok(text) => body::text(StatusCode::OK, kind, text),
+        Err(answer) => *answer,
+    }
+}
+
+/// The text of such a list.
+///
+/// # Errors
+/// The answer, if that goes on after the first piece.
+pub(crate) fn begin(
+    kind: &'static str,
+    head: &str,
+    slots: impl Slots,
+    push: impl FnMut(&mut String, &Arc<Slot>) + Send + Unpin + 'static,
+    tail: impl Fn(&mut String, usize) + Send + Unpin + 'static,
+) -> Result<String, Box<Response<Body>>> {
     let mut list = List { slots, push, tail, count: 0, ready: None, has_ended: false };
     let mut text = String::with_capacity(4_096);
     text.push_str(head);
     list.write(&mut text);
     if list.has_ended {
-        return body::text(StatusCode::OK, kind, text);
+        return Ok(text);
     }
     list.ready = Some(text);
     let mut answer = Response::new(Either::Right(list.boxed_unsync()));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer
+    Err(Box::new(answer))
 }
 
 // === impl Slots ===

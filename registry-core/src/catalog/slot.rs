@@ -211,7 +211,9 @@ impl Pulse {
         Timestamp(self.last_seen.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn lease(&self) -> Lease {
+    /// Its lease as of the last renewal.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
         let ttl_ms = self.ttl_ms.load(Ordering::SeqCst);
         Lease {
             ttl: (ttl_ms != NO_LEASE).then_some(Ttl::from_ms(ttl_ms)),

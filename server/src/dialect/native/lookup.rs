@@ -1,6 +1,7 @@
 //! What is asked for: conditions from a query string or a body, pages, selected fields, and a
 //! validator for those who ask again.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use foldhash::quality::FixedState;
 use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use hyper::{HeaderMap, Response, StatusCode};
 use registry_core::{
-    Discovery, Query, Registry, Revision, Scope as Extent, Slot, Standing, State, Tick,
+    Discovery, Query, Registry, Revision, Scope as Extent, Slot, Standing, State, Tick, Timestamp,
 };
 use serde::Deserialize;
 
@@ -18,7 +19,21 @@ use super::problem::Problem;
 use super::wire::{Field, Writer, push_number, quoted};
 use crate::auth::{Caller, Scope};
 use crate::body::{self, Body};
-use crate::limits::{PAGE_BYTES_MAX, PAGE_INSTANCES_DEFAULT, PAGE_INSTANCES_MAX};
+use crate::echo::{self, Echoes, Told};
+use crate::limits::{ECHO_RECORDS_MAX, PAGE_BYTES_MAX, PAGE_INSTANCES_DEFAULT, PAGE_INSTANCES_MAX};
+
+thread_local! {
+    /// Roles that were just discovered.
+    static ECHOES: RefCell<Echoes<AsOf>> = RefCell::default();
+}
+
+/// What a page tells beside its records, and what it reckons their times by.
+#[derive(Clone, Copy)]
+struct AsOf {
+    revision: Revision,
+    /// The wall's time when the registry's began.
+    began_ms: i64,
+}
 
 /// Everything that can be asked for, by the names of the query string.
 #[derive(Debug, Default, Deserialize)]
@@ -284,6 +299,21 @@ fn fields(names: &[String]) -> Result<Option<Vec<Field>>, Problem> {
     Ok(Some(fields))
 }
 
+// === impl AsOf ===
+
+impl AsOf {
+    fn of(found: &Found, wall: Timestamp) -> Self {
+        Self { revision: found.revision, began_ms: wall.0.saturating_sub_unsigned(found.now.0) }
+    }
+}
+
+impl PartialEq for AsOf {
+    fn eq(&self, other: &Self) -> bool {
+        // Of two clocks that tell whole milliseconds the difference moves by one.
+        self.revision == other.revision && self.began_ms.abs_diff(other.began_ms) <= 1
+    }
+}
+
 // === impl Lookup ===
 
 impl Lookup {
@@ -291,20 +321,40 @@ impl Lookup {
     /// such an answer (RFC 9110, 13.1.2).
     pub(super) fn answer(&self, registry: &Registry, headers: &HeaderMap) -> Response<Body> {
         let found = self.find(registry);
-        let page = self.page(&found);
-        let etag = page.etag(self.fields.as_deref());
-        if has_already(headers, &etag) {
-            return with_etag(body::empty(StatusCode::NOT_MODIFIED), etag);
+        let write = || {
+            let page = self.page(&found);
+            let etag = page.etag(self.fields.as_deref());
+            if has_already(headers, &etag) {
+                return Err(with_etag(body::empty(StatusCode::NOT_MODIFIED), etag).into());
+            }
+            let text = self.rendered(registry, &page).into();
+            Ok(Told { text, etag: HeaderValue::try_from(etag).ok() })
+        };
+        match self.role_alone() {
+            Some(role) if headers.get(IF_NONE_MATCH).is_none() => {
+                let as_of = AsOf::of(&found, registry.wall());
+                echo::tell(&ECHOES, role, &found.further, as_of, write)
+            }
+            _ => write().map_or_else(|unchanged| *unchanged, Into::into),
         }
-        with_etag(self.rendered(registry, &page), etag)
     }
 
     /// One page of what is there now.
     pub(super) fn answer_always(&self, registry: &Registry) -> Response<Body> {
-        self.rendered(registry, &self.page(&self.find(registry)))
+        let text = self.rendered(registry, &self.page(&self.find(registry)));
+        body::json(StatusCode::OK, text)
     }
 
-    fn rendered(&self, registry: &Registry, page: &Page<'_>) -> Response<Body> {
+    /// The role, if it is all that was asked: then what was found says what is answered, as far as
+    /// an answer may be remembered.
+    fn role_alone(&self) -> Option<&str> {
+        let is_usual = self.standing == Some(Standing::Live) && self.limit > ECHO_RECORDS_MAX;
+        let is_less = self.state.is_some() || self.fields.is_some() || self.cursor.is_some();
+        let role = self.query.role.as_deref()?;
+        (is_usual && !is_less && self.ids.is_empty()).then_some(role)
+    }
+
+    fn rendered(&self, registry: &Registry, page: &Page<'_>) -> String {
         let writer = Writer::at(registry, page.now);
         let mut text = String::with_capacity(512 + 512 * page.slots.len());
         text.push_str("{\"instances\":[");
@@ -327,7 +377,7 @@ impl Lookup {
         text.push_str(",\"revision\":");
         push_number(&mut text, page.revision.0);
         text.push('}');
-        body::json(StatusCode::OK, text)
+        text
     }
 
     /// What is there from the cursor on.
@@ -498,3 +548,7 @@ pub(super) fn with_etag(mut answer: Response<Body>, etag: String) -> Response<Bo
     }
     answer
 }
+
+#[cfg(test)]
+#[path = "lookup_test.rs"]
+mod tests;

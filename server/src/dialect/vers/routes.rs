@@ -1,6 +1,7 @@
 //! Route by route: read what the caller sent, say one verb to the registry, answer in its shape.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::auth::{Denied, Forbidden, Scope};
 use crate::body::{self, Body};
 use crate::call::Call;
+use crate::echo::{self, Echoes};
 use crate::json::{self, Json};
 use crate::pieces::Found;
 
@@ -20,6 +22,11 @@ pub(super) type Answer = Result<Response<Body>, Refusal>;
 
 /// A status and the words that go with it.
 pub(super) type Refusal = (StatusCode, String);
+
+thread_local! {
+    /// Roles that were just discovered. What an answer says is in its records.
+    static ECHOES: RefCell<Echoes<()>> = RefCell::default();
+}
 
 /// Answers one call. Not every path of the original is served: `docs/DIFFERENCES.md` names those
 /// that are not.
@@ -92,7 +99,11 @@ fn list(app: &App, call: &Call<'_>) -> Response<Body> {
 fn discover(app: &App, role: &str) -> Response<Body> {
     let query = Query::role(role).in_namespace(NAMESPACE);
     let found = app.registry.discover(&query);
-    app.rooms.roles.list(role, &found).unwrap_or_else(|| wire::list(Found::from(found)))
+    if let Some(kept) = app.rooms.roles.list(role, &found) {
+        return kept;
+    }
+    let write = || wire::short_list(Found::from(found.clone()));
+    echo::tell(&ECHOES, role, &found, (), write)
 }
 
 fn get(app: &App, id: &str) -> Answer {

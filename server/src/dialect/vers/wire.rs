@@ -14,6 +14,7 @@ use super::convert::Document;
 use crate::blocks::{Blocks, Style};
 use crate::body::Body;
 use crate::dialect::Rendered;
+use crate::echo::Told;
 use crate::json::push_string;
 use crate::pieces::{self, Slots};
 use crate::timestamp::{TIMESTAMP_BYTES, push_timestamp};
@@ -54,6 +55,13 @@ pub(super) fn list(slots: impl Slots) -> Response<Body> {
         |text, slot| push_entry(text, slot, slot.last_seen()),
         push_tail,
     )
+}
+
+/// The text of the same list, unless it is long: then the answer.
+pub(super) fn short_list(slots: impl Slots) -> Result<Told, Box<Response<Body>>> {
+    let push = |text: &mut String, slot: &Arc<Slot>| push_entry(text, slot, slot.last_seen());
+    let text = pieces::begin("application/json", HEAD, slots, push, push_tail)?;
+    Ok(Told { text: text.into(), etag: None })
 }
 
 /// The same list where it is kept.
