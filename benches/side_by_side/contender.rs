@@ -140,7 +140,8 @@ impl Site {
         let mut peers = Vec::new();
         let mut skipped = Vec::new();
         if is_installed("redis-server") && is_installed("redis-benchmark") {
-            peers.push(self.redis()?);
+            peers.push(self.redis("redis", Dialect::Redis)?);
+            peers.push(self.redis("redis, found", Dialect::RedisFound)?);
         } else {
             skipped.push("redis: not here; apt-get install redis-server redis-tools".to_owned());
         }
@@ -167,13 +168,13 @@ impl Site {
         Process::greeted(&mut command, &self.log("rolecall"))
     }
 
-    fn redis(&self) -> Outcome<Contender> {
-        let (address, dir) = (free_address()?, self.folder("redis")?);
+    fn redis(&self, name: &str, dialect: Dialect) -> Outcome<Contender> {
+        let (address, dir) = (free_address()?, self.folder(name)?);
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
         command.args(["--save", "", "--appendonly", "yes", "--dir"]).arg(dir);
-        let process = Process::listening(&mut command, address, &self.log("redis"))?;
-        Ok(contender("redis", Dialect::Redis, address, process))
+        let process = Process::listening(&mut command, address, &self.log(name))?;
+        Ok(contender(name, dialect, address, process))
     }
 
     fn etcd(&self) -> Outcome<Contender> {

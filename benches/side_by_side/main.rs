@@ -86,7 +86,7 @@ struct Flags {
     #[arg(value_parser = Work::ALL.map(Work::name))]
     only: Vec<String>,
     /// Another server to measure, by NAME=DIALECT=http://HOST:PORT, where DIALECT is rolecall,
-    /// vers, runspec, etcd or redis. It must be empty, and is left filled.
+    /// vers, runspec, etcd, redis or redis-found. It must be empty, and is left filled.
     #[arg(long)]
     peer: Vec<Named>,
     /// Measure only ours and the floor.

@@ -27,6 +27,8 @@ pub(crate) enum Dialect {
     Etcd,
     /// Redis, or what speaks like it.
     Redis,
+    /// The same, with functions in it that do what a registry does.
+    RedisFound,
 }
 
 /// What makes a server do a work again and again.
@@ -58,6 +60,7 @@ impl Dialect {
             Dialect::Runspec => runspec::ask(work).map(Load::Http),
             Dialect::Etcd => etcd::ask(work).map(Load::Http),
             Dialect::Redis => redis::command(work, population).map(Load::Redis),
+            Dialect::RedisFound => redis::found_command(work, population).map(Load::Redis),
         }
     }
 
@@ -67,7 +70,7 @@ impl Dialect {
             Dialect::Rolecall | Dialect::Vers => rolecall::is_empty(address),
             Dialect::Runspec => runspec::is_empty(address),
             Dialect::Etcd => etcd::is_empty(address),
-            Dialect::Redis => redis::is_empty(address),
+            Dialect::Redis | Dialect::RedisFound => redis::is_empty(address),
         }
     }
 
@@ -79,6 +82,7 @@ impl Dialect {
             Dialect::Runspec => runspec::fill(address, population),
             Dialect::Etcd => etcd::fill(address, population),
             Dialect::Redis => redis::fill(address, population),
+            Dialect::RedisFound => redis::fill_found(address, population),
         }
     }
 
@@ -97,6 +101,7 @@ impl Dialect {
             Dialect::Runspec => runspec::DIFFERS,
             Dialect::Etcd => etcd::DIFFERS,
             Dialect::Redis => redis::DIFFERS,
+            Dialect::RedisFound => redis::FOUND_DIFFERS,
         }
     }
 }
