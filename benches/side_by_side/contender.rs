@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use crate::caller::Outcome;
-use crate::dialect::{Dialect, Load};
+use crate::dialect::{Dialect, Load, redis};
 use crate::population::Population;
 use crate::process::{Process, free_address, is_installed};
 use crate::work::Work;
@@ -141,7 +141,11 @@ impl Site {
         let mut skipped = Vec::new();
         if is_installed("redis-server") && is_installed("redis-benchmark") {
             peers.push(self.redis("redis", Dialect::Redis)?);
-            peers.push(self.redis("redis, found", Dialect::RedisFound)?);
+            if redis::has_functions() {
+                peers.push(self.redis("redis, found", Dialect::RedisFound)?);
+            } else {
+                skipped.push("redis, found: needs Redis 7 or later".to_owned());
+            }
         } else {
             skipped.push("redis: not here; apt-get install redis-server redis-tools".to_owned());
         }

@@ -20,8 +20,8 @@ pub struct FjallConfig {
     pub cache_bytes: u64,
     /// Size of what is held in memory before it becomes a table. URL: `memtable-mib=N`.
     ///
-    /// Kept by a store from its beginning. A larger one writes less, and takes longer to open after
-    /// a crash.
+    /// Kept by a store from its beginning. A larger one writes less and answers more conditions
+    /// without a look at the disk, and takes longer to open after a crash.
     pub memtable_bytes: u64,
     /// What its reader makes of a body, asked only where an unreadable store is to be moved aside.
     ///
@@ -40,7 +40,7 @@ impl FjallConfig {
             path: path.into(),
             if_unreadable: IfUnreadable::default(),
             cache_bytes: 16 * MIB,
-            memtable_bytes: 16 * MIB,
+            memtable_bytes: 32 * MIB,
             check: |_| Ok(()),
         }
     }

@@ -127,6 +127,14 @@ fn call(function: &str, keys: &[&str], args: &[&str]) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// Whether the server that is installed has functions: since version 7.
+pub(crate) fn has_functions() -> bool {
+    let said = Program::new("redis-server").arg("--version").output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let major = |said: String| said.split_once("v=")?.1.split('.').next()?.parse::<u32>().ok();
+    said.ok().and_then(major).is_some_and(|major| major >= 7)
+}
+
 pub(super) fn is_empty(address: SocketAddr) -> Outcome<bool> {
     let output = client(address).arg("dbsize").output()?;
     let keys = String::from_utf8_lossy(&output.stdout).trim().parse::<u64>();
@@ -144,7 +152,7 @@ pub(super) fn fill_found(address: SocketAddr, population: Population) -> Outcome
     let output = client(address).args(["function", "load", "replace", FUNCTIONS]).output()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if said != "registry" {
-        return Err(format!("Redis 7 or later has functions; this one answers: {said}").into());
+        return Err(format!("Redis does not take the functions: {said}").into());
     }
     pipe(address, population, |digits, role| put(digits, &vers(digits, role), role))
 }
