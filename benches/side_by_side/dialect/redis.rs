@@ -1,6 +1,6 @@
-//! Redis, in two ways. Bare: a key for each record, which expires; a role is a list of keys that the
-//! caller knows. Found: a registry in functions of Redis itself, where a record is found by what
-//! ours is found by.
+//! Redis, in two ways. Bare: a key for each record, which expires; a role is a list of keys that
+//! the caller knows. Found: a registry in functions of Redis, where a record is found by what ours
+//! is found by.
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -38,8 +38,8 @@ proptest! {
             for (number, step) in steps.iter().enumerate() {
                 house.take(step).await;
                 // The page tells of a change elsewhere, too: it has the latest revision.
-                let elsewhere = Key::new("elsewhere", &number.to_string()).unwrap();
-                let done = house.registry.register(elsewhere, Declared::default(), Claim::default());
+                let key = Key::new("elsewhere", &number.to_string()).unwrap();
+                let done = house.registry.register(key, Declared::default(), Claim::default());
                 done.await.unwrap();
                 let now = text(lookup.answer_always(&house.registry)).await;
                 let mut etags = Vec::new();
