@@ -145,13 +145,13 @@ pub const TOKEN_CHARACTERS_MIN_ADVISED: usize = 16;
 /// Instances on one page of a list, unless the caller says how many.
 pub const PAGE_INSTANCES_DEFAULT: usize = 1_000;
 
-/// Answers that each thread remembers at most, in each of two dialects,
+/// Answers that a thread remembers, in each dialect that does so: two.
 pub const ECHOES_MAX: usize = 32;
 
-/// the records of the longest one, shorter than any list that is kept for all threads,
+/// Records of the longest answer that is remembered: longer lists are kept for all threads.
 pub const ECHO_RECORDS_MAX: usize = BLOCK_RECORDS - 1;
 
-/// and its bytes: together some megabytes a thread.
+/// Bytes of the longest answer that is remembered. All of them take two megabytes a thread at most.
 pub const ECHO_BYTES_MAX: usize = 32 * 1024;
 
 /// Instances on one page at most: some megabytes, which are put together in memory.

@@ -345,8 +345,7 @@ impl Lookup {
         body::json(StatusCode::OK, text)
     }
 
-    /// The role, if it is all that was asked: then what was found says what is answered, as far as
-    /// an answer may be remembered.
+    /// The role, if nothing was asked for that shows in the answer and not in what was found.
     fn role_alone(&self) -> Option<&str> {
         let is_usual = self.standing == Some(Standing::Live) && self.limit > ECHO_RECORDS_MAX;
         let is_less = self.state.is_some() || self.fields.is_some() || self.cursor.is_some();
