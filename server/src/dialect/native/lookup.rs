@@ -95,6 +95,9 @@ struct Found {
     revision: Revision,
     /// No later than the search.
     now: Tick,
+    /// The same instant by the clock on the wall, read once: what is told of times, and how long
+    /// that may be told again, must not come of two looks at it.
+    wall: Timestamp,
     /// What is left in the namespace in which the last page ended.
     rest: Option<Discovery>,
     further: Discovery,
@@ -114,6 +117,7 @@ struct Page<'a> {
     next: Option<Cursor>,
     revision: Revision,
     now: Tick,
+    wall: Timestamp,
 }
 
 // === impl Wanted ===
@@ -302,8 +306,9 @@ fn fields(names: &[String]) -> Result<Option<Vec<Field>>, Problem> {
 // === impl AsOf ===
 
 impl AsOf {
-    fn of(found: &Found, wall: Timestamp) -> Self {
-        Self { revision: found.revision, began_ms: wall.0.saturating_sub_unsigned(found.now.0) }
+    fn of(found: &Found) -> Self {
+        let began_ms = found.wall.0.saturating_sub_unsigned(found.now.0);
+        Self { revision: found.revision, began_ms }
     }
 }
 
@@ -332,7 +337,7 @@ impl Lookup {
         };
         match self.role_alone() {
             Some(role) if headers.get(IF_NONE_MATCH).is_none() => {
-                let as_of = AsOf::of(&found, registry.wall());
+                let as_of = AsOf::of(&found);
                 echo::tell(&ECHOES, role, &found.further, as_of, write)
             }
             _ => write().map_or_else(|unchanged| *unchanged, Into::into),
@@ -354,7 +359,7 @@ impl Lookup {
     }
 
     fn rendered(&self, registry: &Registry, page: &Page<'_>) -> String {
-        let writer = Writer::at(registry, page.now);
+        let writer = Writer::at(registry, page.now, page.wall);
         let mut text = String::with_capacity(512 + 512 * page.slots.len());
         text.push_str("{\"instances\":[");
         for (place, slot) in page.slots.iter().enumerate() {
@@ -382,7 +387,7 @@ impl Lookup {
     /// What is there from the cursor on.
     fn find(&self, registry: &Registry) -> Found {
         // Before the records are read: a watcher that goes on from here misses nothing.
-        let (revision, now) = (registry.revision(), registry.now());
+        let (revision, now, wall) = (registry.revision(), registry.now(), registry.wall());
         let start = self.cursor.as_ref().map(|cursor| &*cursor.namespace);
         let is_further = |name: &str| start.is_none_or(|start| name > start);
         let is_first = |name: &str| start == Some(name);
@@ -391,7 +396,8 @@ impl Lookup {
                 registry.discover_where(&self.query, |name| admits(name) && self.place.holds(name))
             };
             let rest = start.map(|_| search(&is_first));
-            return Found { revision, now, rest, further: search(&is_further), named: Vec::new() };
+            let (further, named) = (search(&is_further), Vec::new());
+            return Found { revision, now, wall, rest, further, named };
         }
         let names = self.place.names(registry).into_iter();
         let names = names.filter(|name| is_first(name) || is_further(name));
@@ -400,7 +406,7 @@ impl Lookup {
             self.named(registry, &name, cursor.map(|cursor| cursor.created), now)
         });
         let (rest, further) = (None, registry.discover_where(&self.query, |_| false));
-        Found { revision, now, rest, further, named: named.collect() }
+        Found { revision, now, wall, rest, further, named: named.collect() }
     }
 
     fn page<'a>(&self, found: &'a Found) -> Page<'a> {
@@ -414,7 +420,7 @@ impl Lookup {
         let more = slots.len() > fits;
         slots.truncate(fits);
         let next = slots.last().filter(|_| more).map(|last| Cursor::after(last));
-        Page { slots, next, revision: found.revision, now: found.now }
+        Page { slots, next, revision: found.revision, now: found.now, wall: found.wall }
     }
 
     /// Those of the ids asked for that are in this namespace, in the order of creation.

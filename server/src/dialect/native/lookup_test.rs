@@ -68,3 +68,16 @@ fn a_page_reckons_by_the_clock_on_the_wall() {
     assert!(as_of(1, 10) != as_of(1, 12), "the wall's clock was set");
     assert!(as_of(1, 10) != as_of(2, 10));
 }
+
+#[test]
+fn a_page_that_is_written_late_tells_the_times_of_its_search() {
+    block_on(async {
+        let house = House::with(1).await;
+        let lookup = role_alone();
+        let found = lookup.find(&house.registry);
+        let write = || lookup.rendered(&house.registry, &lookup.page(&found));
+        let at_once = write();
+        house.clock.advance(12);
+        assert_eq!(write(), at_once);
+    });
+}

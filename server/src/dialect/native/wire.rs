@@ -82,12 +82,12 @@ impl Field {
 impl<'a> Writer<'a> {
     /// As of now.
     pub(super) fn new(registry: &'a Registry) -> Self {
-        Self::at(registry, registry.now())
+        Self::at(registry, registry.now(), registry.wall())
     }
 
-    /// As of an instant just now.
-    pub(super) fn at(registry: &'a Registry, now: Tick) -> Self {
-        Self { registry, now, wall: registry.wall() }
+    /// As of an instant just now, by both clocks.
+    pub(super) fn at(registry: &'a Registry, now: Tick, wall: Timestamp) -> Self {
+        Self { registry, now, wall }
     }
 
     /// One instance, whole.
