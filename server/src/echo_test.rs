@@ -1,11 +1,10 @@
 //! Tests of remembered answers: always what one written anew would be, and remembered if it may be.
 
-use http_body_util::BodyExt;
 use proptest::prelude::*;
 use registry_core::Tick;
 
 use super::*;
-use crate::house_test::{House, Step, block_on, steps};
+use crate::house_test::{House, Step, block_on, steps, text};
 
 thread_local! {
     static ECHOES: RefCell<Echoes<Tick>> = RefCell::default();
@@ -19,8 +18,7 @@ async fn ask(house: &House, asked: &str) -> (String, bool) {
         Ok(Told { text: house.fresh().into(), etag: None })
     };
     let answer = tell(&ECHOES, asked, &house.found(), house.registry.now(), write);
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    (String::from_utf8(bytes.to_vec()).unwrap(), written)
+    (text(answer).await, written)
 }
 
 async fn is_written(house: &House, asked: &str) -> bool {

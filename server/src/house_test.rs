@@ -3,12 +3,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use http_body_util::BodyExt;
+use hyper::Response;
 use proptest::prelude::*;
 use registry_core::testkit::ManualClock;
 use registry_core::{
     Claim, Declared, Discovery, Guard, Key, Query, Registry, Slot, Term, Timestamp, Ttl,
 };
 
+use crate::body::Body;
 use crate::timestamp::push_timestamp;
 
 const TTL: Ttl = Ttl::from_secs(60);
@@ -124,6 +127,12 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         (1_u64..40_000).prop_map(Step::Wait),
     ];
     prop::collection::vec(step, 1..25)
+}
+
+/// The body of an answer.
+pub(crate) async fn text(answer: Response<Body>) -> String {
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

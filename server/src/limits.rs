@@ -151,7 +151,8 @@ pub const ECHOES_MAX: usize = 32;
 /// Records of the longest answer that is remembered: longer lists are kept for all threads.
 pub const ECHO_RECORDS_MAX: usize = BLOCK_RECORDS - 1;
 
-/// Bytes of the longest answer that is remembered. All of them take two megabytes a thread at most.
+/// Bytes of the longest answer that is remembered. All texts take two megabytes a thread at most,
+/// and the records that they tell of stay in memory with them.
 pub const ECHO_BYTES_MAX: usize = 32 * 1024;
 
 /// Instances on one page at most: some megabytes, which are put together in memory.

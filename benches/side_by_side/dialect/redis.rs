@@ -19,9 +19,6 @@ const LEASE_SECONDS: &str = "86400";
 /// As good as new: of so many numbers hardly one comes twice.
 const NEW_AMONG: usize = 1_000_000_000;
 
-/// What an update says: another value each time.
-const CHANGE: &str = r#"{"metadata":{"task":"process invoices","load":"__rand_int__"}}"#;
-
 /// Where each record of an answer says which it is.
 const AN_ID: &str = r#""id":"vm-"#;
 
@@ -35,7 +32,7 @@ pub(super) const FOUND_DIFFERS: &str = "redis, found: the same work in functions
 
 /// A registry as one would write it in Redis. Whoever lapsed is taken out of a role when that is
 /// asked for.
-const FUNCTIONS: &str = r#"#!lua name=registry
+const FUNCTIONS: &str = r#"#!lua name=rolecall_bench
 redis.register_function('put', function(keys, args)
   redis.call('SET', keys[1], args[1], 'EX', args[2])
   for i = 2, #keys do redis.call('SADD', keys[i], keys[1]) end
@@ -102,7 +99,11 @@ pub(super) fn found_command(work: Work, population: Population) -> Option<Comman
         Work::DiscoverRare => (find(Role::Rare), population.count(Role::Rare)),
         Work::DiscoverFrequent => (find(Role::Frequent), population.frequent()),
         Work::Register => (put(RANDOM, &vers(&digits(0), Role::Common), Role::Common), 1),
-        Work::Update => (call("amend", &[&id(RANDOM)], &[CHANGE]), 1),
+        Work::Update => {
+            let change =
+                format!(r#"{{"metadata":{{"task":"process invoices","load":"{RANDOM}"}}}}"#);
+            (call("amend", &[&id(RANDOM)], &[&change]), 1)
+        }
         _ => return None,
     };
     Some(Command { words, finds, ..command(work, population)? })
@@ -151,7 +152,7 @@ pub(super) fn fill(address: SocketAddr, population: Population) -> Outcome<()> {
 pub(super) fn fill_found(address: SocketAddr, population: Population) -> Outcome<()> {
     let output = client(address).args(["function", "load", "replace", FUNCTIONS]).output()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if said != "registry" {
+    if said != "rolecall_bench" {
         return Err(format!("Redis does not take the functions: {said}").into());
     }
     pipe(address, population, |digits, role| put(digits, &vers(digits, role), role))

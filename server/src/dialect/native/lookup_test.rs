@@ -1,11 +1,10 @@
 //! A page that is asked for again and again is always that of now.
 
-use http_body_util::BodyExt;
 use proptest::prelude::*;
 use registry_core::{Claim, Declared, Key};
 
 use super::*;
-use crate::house_test::{House, block_on, steps};
+use crate::house_test::{House, block_on, steps, text};
 use crate::limits::PAGE_INSTANCES_DEFAULT;
 
 fn role_alone() -> Lookup {
@@ -19,11 +18,6 @@ fn role_alone() -> Lookup {
         limit: PAGE_INSTANCES_DEFAULT,
         cursor: None,
     }
-}
-
-async fn text(answer: Response<Body>) -> String {
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! Our own shape: everything the registry can do, over every namespace.
 //!
-//! `routes` says which path does what; `lookup` answers what is asked for, `watch` what happens,
-//! `batch` many at once, and `explain` why something is as it is.
+//! `routes` says which path does what; `wanted` reads what is asked for and `lookup` answers it,
+//! `watch` tells what happens, `batch` does many at once, and `explain` says why something is as it
+//! is.
 
 mod about;
 mod batch;
@@ -11,6 +12,7 @@ mod explain;
 mod lookup;
 mod problem;
 mod routes;
+mod wanted;
 mod watch;
 mod wire;
 

@@ -13,8 +13,9 @@ use super::condition::{
     without_parameters,
 };
 use super::convert::{Heartbeat, Patch, Registration, generation, read};
-use super::lookup::{Wanted, has_already, with_etag};
+use super::lookup::{has_already, with_etag};
 use super::problem::Problem;
+use super::wanted::Wanted;
 use super::wire::{Field, Writer, etag};
 use super::{RESERVED, about, batch, explain, is_hidden, watch};
 use crate::app::App;

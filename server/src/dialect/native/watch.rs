@@ -11,8 +11,9 @@ use hyper::{Response, StatusCode};
 use registry_core::{Change, Error, Event, Query, Registry, Revision, Start, Watcher};
 
 use super::is_hidden;
-use super::lookup::{Wanted, readable};
+use super::lookup::readable;
 use super::problem::Problem;
+use super::wanted::Wanted;
 use super::wire::{Writer, push_list, push_number, quoted};
 use crate::app::App;
 use crate::auth::{Caller, Scope};

@@ -48,16 +48,13 @@ pub(super) fn new_entry(slot: &Slot) -> String {
 
 /// `{"vms":[…],"count":n}`.
 pub(super) fn list(slots: impl Slots) -> Response<Body> {
-    pieces::list(
-        "application/json",
-        HEAD,
-        slots,
-        |text, slot| push_entry(text, slot, slot.last_seen()),
-        push_tail,
-    )
+    short_list(slots).map_or_else(|long| *long, Into::into)
 }
 
-/// The text of the same list, unless it is long: then the answer.
+/// The text of the same list.
+///
+/// # Errors
+/// The answer, if the list is long.
 pub(super) fn short_list(slots: impl Slots) -> Result<Told, Box<Response<Body>>> {
     let push = |text: &mut String, slot: &Arc<Slot>| push_entry(text, slot, slot.last_seen());
     let text = pieces::begin("application/json", HEAD, slots, push, push_tail)?;
